@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# traffic-meter: 'make help' lists what can be made.
+
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= $(or $(shell command -v bpftool),$(wildcard /usr/sbin/bpftool),bpftool)
+PKG_CONFIG ?= pkg-config
+O ?= build
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+products := traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o
+
+.PHONY: all
+all: $(products)
+
+.PHONY: help
+help:
+	@echo 'make            $(products)'
+	@echo 'make check      build and run all tests (root; ./bootstrap check installs what they need)'
+	@echo 'make check-X    one suite: tests/run --list names them'
+	@echo 'make bench      the measurements of the README (root)'
+	@echo 'make lint       format and boundaries'
+	@echo 'make analyze    static analysis'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX)'
+	@echo 'make clean'
+	@echo
+	@echo 'PREFIX DESTDIR CC CLANG BPFTOOL PKG_CONFIG CFLAGS LDFLAGS are honoured;'
+	@echo 'O=DIR builds there, SANITIZE=address,undefined with sanitizers, WERROR=1 is strict.'
+
+.PHONY: clean
+clean:
+	rm -rf build $(products)
+
+# What a build needs is looked for once, and what is missing named with its packages.
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+need = $(if $(shell $(1) >/dev/null 2>&1 && echo yes),,$(error $(2) not found; install it: \
+	apt-get install $(3) | dnf install $(4) | zypper install $(5)))
+$(call need,command -v $(CLANG),clang,clang,clang,clang)
+$(call need,$(BPFTOOL) version,bpftool,bpftool (Ubuntu: linux-tools-common linux-tools-generic),bpftool,bpftool)
+$(call need,command -v $(PKG_CONFIG),pkg-config,pkg-config,pkgconf-pkg-config,pkg-config)
+$(call need,$(PKG_CONFIG) --atleast-version=0.7 libbpf,libbpf 0.7 or newer,libbpf-dev,libbpf-devel,libbpf-devel)
+$(call need,$(PKG_CONFIG) --exists inih,inih,libinih-dev,inih-devel,inih-devel)
+endif
+
+libraries := libbpf inih
+library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
+library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)))$(library_libs)
+
+# A line for each product; V=1 shows the commands.
+ifeq ($(V),1)
+say = $(1)
+else
+say = @echo '  $(2)	$@'; $(1)
+endif
+
+sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(CPPFLAGS)
+all_ldflags = $(sanitize) $(LDFLAGS)
+
+# The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
+bpf_cflags = -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
+	$(shell $(PKG_CONFIG) --cflags libbpf)
+
+$(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c | $(O)
+	$(call say,$(CLANG) $(bpf_cflags) -MMD -MP -c $< -o $@,BPF)
+
+$(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
+	$(call say,$(BPFTOOL) gen skeleton $< name traffic_meter_bpf >$@.new && mv $@.new $@,GEN)
+
+# The user half: all of it but the programs' own files is one archive.
+sources := $(filter-out %.bpf.c,$(wildcard src/*/*.c))
+objects := $(sources:%.c=$(O)/%.o)
+programs := src/main.c tools/traffic_meter_user.c tools/ipmask_tool.c
+program_objects := $(programs:%.c=$(O)/%.o)
+
+$(O)/src/capture/capture.o: $(O)/traffic_meter.skel.h
+
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,$(CC) $(all_cflags) -MMD -MP -c $< -o $@,CC)
+
+$(O)/traffic_meter.a: $(objects)
+	$(call say,rm -f $@ && $(AR) rcs $@ $^,AR)
+
+link = $(call say,$(CC) -Wl,--as-needed $(all_ldflags) -o $@ $^ $(library_libs) -lpthread,LINK)
+
+$(O)/traffic-meter: $(O)/src/main.o $(O)/traffic_meter.a
+	$(link)
+
+$(O)/traffic_meter_user: $(O)/tools/traffic_meter_user.o $(O)/traffic_meter.a
+	$(link)
+
+$(O)/ipmask_tool: $(O)/tools/ipmask_tool.o $(O)/traffic_meter.a
+	$(link)
+
+# At the root stand the products of the plain build.
+traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
+	$(call say,cp $< $@,COPY)
+
+$(O):
+	mkdir -p $@
+
+-include $(objects:.o=.d) $(program_objects:.o=.d) $(O)/traffic_meter.bpf.d
+
+include tests/tests.mk
+
+.PHONY: bench
+bench: all
+	bench/run
+
+.PHONY: lint
+lint:
+	tests/lint
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 traffic-meter $(DESTDIR)$(PREFIX)/sbin/traffic-meter
+	install -m 0755 ipmask_tool $(DESTDIR)$(PREFIX)/bin/ipmask_tool
+	install -d $(DESTDIR)$(PREFIX)/include/traffic_meter
+	install -m 0644 include/traffic_meter/*.h $(DESTDIR)$(PREFIX)/include/traffic_meter

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The interface of an output: where records go. An output is one file that defines a
+ * `struct traffic_output_type`, and one line in src/output/registry.c. docs/outputs.md walks
+ * through a small one.
+ *
+ * The host (src/output/queue.c) calls an output from one thread of the output's own, so calls for
+ * one output never overlap, and an output that is slow or stuck fills its own queue only. The
+ * order of the calls is
+ *
+ *	init (write | flush)* close
+ *
+ * and after close the host may begin again with init on a context made new.
+ *
+ * Errors are negative errno values, told with traffic_output_fail(), which keeps the words for
+ * the host's log line. The host says a new error once, counts the rest, and says when it is over:
+ * after the first flush() that ends well, as only that shows that records get out again.
+ */
+#ifndef TRAFFIC_METER_OUTPUT_H
+#define TRAFFIC_METER_OUTPUT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <traffic_meter/option.h>
+#include <traffic_meter/record.h>
+
+struct traffic_output;
+
+struct traffic_output_type {
+	const char *kind;   /* the word before the colon of a SPEC */
+	const char *target; /* what help calls the word behind it, as in "DIRECTORY" */
+	const char *help;   /* one line */
+
+	/* The host allocates the context and zeroes it, calls preset() where there is one, then
+	 * stores the SPEC's options in it, before init(); it frees them and the context after close(). */
+	size_t context_size;
+	const struct traffic_option *options; /* offsets into the context; ends with a NULL name */
+	void (*preset)(void *context);	      /* defaults that are not 0; may be NULL */
+
+	/* Open what the target names. 0 or an error. close() follows even after an error. */
+	int (*init)(struct traffic_output *output);
+
+	/* Take records, in order. Returns how many were taken, from the first on: those are the
+	 * output's from now, to be kept through any later -EAGAIN. Returns -EAGAIN when it takes
+	 * none yet: the host calls again with the same records, a little later, for as long as it
+	 * takes. With words from traffic_output_fail() -EAGAIN is an error that the output sits
+	 * out by itself (a full disk); without words it is only busy (a slow reader). On any
+	 * other error the host counts, calls close(), and init() again with backoff; the records
+	 * not taken come again. n is at least 1. */
+	ssize_t (*write)(struct traffic_output *output, const struct traffic_record *records,
+			 size_t n);
+
+	/* Hand what was taken to the kernel or the peer, and let go of files that their names no
+	 * longer mean (logrotate). Called about a second after records came, on SIGHUP and at stop.
+	 * 0; -EAGAIN: not all yet, call again; another error, and words: as for write(). */
+	int (*flush)(struct traffic_output *output);
+
+	/* Release what init() took, even half of it. What was taken and could not be handed on is
+	 * reported with traffic_output_lost(). */
+	void (*close)(struct traffic_output *output);
+};
+
+/* One output at work. The host owns it; an output reads the first four. */
+struct traffic_output {
+	const struct traffic_output_type *type;
+	const char *target; /* of the SPEC, never NULL */
+	const char *nic_id; /* label of the metered interface, for file names */
+	void *context;	    /* context_size bytes */
+
+	/* The host's, changed by the calls below. */
+	char error[256];
+	uint64_t lost_records, lost_packets, lost_bytes;
+};
+
+/* Keep "<what was being done>: <words for errno>" as the output's last error.
+ * error: a negative errno. Returns it, so that `return traffic_output_fail(...)` reads well. */
+int traffic_output_fail(struct traffic_output *output, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same with the output's own words alone, where those for errno would say less. */
+int traffic_output_refuse(struct traffic_output *output, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Count what an output had taken and has to give up. It shows in the closing line and in status. */
+void traffic_output_lost(struct traffic_output *output, uint64_t records, uint64_t packets,
+			 uint64_t bytes);
+
+#endif

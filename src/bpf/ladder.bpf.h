@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ladder: a packet is counted on the highest step that has room for it, so what overload costs
+ * is detail, never bytes.
+ *
+ *	1 packet	a record in the ring
+ *	3 user		a sum by uid and direction
+ *	4 total		a sum by direction, which always has room
+ *
+ * Step 3's table is drained by user space putting the other, empty one in its place: when that
+ * call returns no program writes the retired one any more.
+ */
+#ifndef BPF_LADDER_BPF_H
+#define BPF_LADDER_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "packet.bpf.h"
+#include "shared.h"
+
+/* The reader is woken when the ring's fill crosses a multiple of this: a power of two. Waking it
+ * for each record would cost more than all the rest (4 to 16 us); in between it comes by timer. */
+const volatile __u32 ring_wake_bytes = 2 << 20;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} packets SEC(".maps");
+
+struct users_table {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct user_key);
+	__type(value, struct user_value);
+} users_a SEC(".maps"), users_b SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct users_table);
+} users SEC(".maps") = { .values = { &users_a } };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, METER_DIRECTIONS);
+	__type(key, __u32);
+	__type(value, struct audit_value);
+} audit SEC(".maps");
+
+static __always_inline void sum_add(struct meter_sum *sum, __u32 bytes)
+{
+	__sync_fetch_and_add(&sum->packets, 1);
+	__sync_fetch_and_add(&sum->bytes, bytes);
+}
+
+/* Whether this record took the ring's fill over a multiple of ring_wake_bytes. Two CPUs may both
+ * miss a crossing; the next multiple, or the timer, comes soon. */
+static __always_inline __u64 ring_wake_flag(__u32 record_size)
+{
+	__u64 fill = bpf_ringbuf_query(&packets, BPF_RB_AVAIL_DATA);
+	__u64 before = fill - record_size;
+
+	return (fill ^ before) & ~(__u64)(ring_wake_bytes - 1) ? BPF_RB_FORCE_WAKEUP
+							       : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void ring_fill_head(struct packet_record *head, struct __sk_buff *skb,
+					   const struct packet *packet, __u32 uid,
+					   enum meter_direction direction)
+{
+	head->time_ns = bpf_ktime_get_boot_ns();
+	head->uid = uid;
+	head->bytes = skb->len;
+	head->wire_bytes = packet->wire_bytes;
+	head->ifindex = skb->ifindex;
+	head->source_port = packet->source_port;
+	head->destination_port = packet->destination_port;
+	head->family = packet->family;
+	head->protocol = packet->protocol;
+	head->direction = direction;
+	head->padding = 0;
+}
+
+/* Step 1. A record in the ring has a header of 8 bytes. */
+static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct packet *packet,
+					  __u32 uid, enum meter_direction direction)
+{
+	if (packet->family == 4) {
+		struct packet_record_ipv4 *record =
+			bpf_ringbuf_reserve(&packets, sizeof(*record), 0);
+
+		if (!record)
+			return false;
+		ring_fill_head(&record->head, skb, packet, uid, direction);
+		record->source = packet->ipv4.source;
+		record->destination = packet->ipv4.destination;
+		bpf_ringbuf_submit(record, ring_wake_flag(sizeof(*record) + 8));
+		return true;
+	}
+	if (packet->family == 6) {
+		struct packet_record_ipv6 *record =
+			bpf_ringbuf_reserve(&packets, sizeof(*record), 0);
+
+		if (!record)
+			return false;
+		ring_fill_head(&record->head, skb, packet, uid, direction);
+		__builtin_memcpy(record->source, packet->ipv6.source, sizeof(record->source));
+		__builtin_memcpy(record->destination, packet->ipv6.destination,
+				 sizeof(record->destination));
+		bpf_ringbuf_submit(record, ring_wake_flag(sizeof(*record) + 8));
+		return true;
+	}
+	return false;
+}
+
+/* Step 3. The table is full, or its lock is held by this very CPU below us: step 4. */
+static __always_inline bool ladder_user(__u32 uid, enum meter_direction direction, __u32 bytes,
+					__u32 wire_bytes)
+{
+	struct user_key key = { .uid = uid, .direction = direction };
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct user_value *value;
+	__u32 slot = 0;
+	void *table = bpf_map_lookup_elem(&users, &slot);
+
+	if (!table)
+		return false;
+	value = bpf_map_lookup_elem(table, &key);
+	if (!value) {
+		struct user_value first = { .first_ns = now };
+
+		/* Another CPU may have been quicker: then its entry is the one to add to. */
+		bpf_map_update_elem(table, &key, &first, BPF_NOEXIST);
+		value = bpf_map_lookup_elem(table, &key);
+		if (!value)
+			return false;
+	}
+	sum_add(&value->sum, bytes);
+	__sync_fetch_and_add(&value->wire_bytes, wire_bytes);
+	value->last_ns = now;
+	return true;
+}
+
+static __always_inline void ladder_count(struct __sk_buff *skb, const struct packet *packet,
+					 __u32 uid, enum meter_direction direction)
+{
+	__u32 bytes = skb->len, wire_bytes = packet->wire_bytes, key = direction;
+	struct audit_value *sums = bpf_map_lookup_elem(&audit, &key);
+
+	if (!sums) /* never: the key is in the array's range, which only the verifier doubts */
+		return;
+	sum_add(&sums->counted, bytes);
+
+	/* The packet passes; only its record is too many for the ring. Count it further down the
+	 * ladder, so that the totals are never short. */
+	if (ladder_packet(skb, packet, uid, direction))
+		return;
+	if (ladder_user(uid, direction, bytes, wire_bytes))
+		return;
+	sum_add(&sums->total, bytes);
+	__sync_fetch_and_add(&sums->total_wire_bytes, wire_bytes);
+}
+
+#endif

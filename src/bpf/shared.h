@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel half and the user half both know: the layout of a ring record, the keys and
+ * values of the maps. The one header that both compile, so fixed widths, explicit padding, and the
+ * sizes held by assertions. Numbers are in host byte order but for the __be types.
+ */
+#ifndef BPF_SHARED_H
+#define BPF_SHARED_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+enum meter_direction {
+	METER_IN,  /* the ingress hook */
+	METER_OUT, /* the egress hook */
+	METER_DIRECTIONS,
+};
+
+/* Which ends of a packet have to be in the untracked list for the packet not to be counted. */
+enum meter_match {
+	METER_MATCH_BOTH,
+	METER_MATCH_EITHER,
+	METER_MATCH_REMOTE, /* the end that is not this machine's: source in, destination out */
+};
+
+/* One packet in the ring. What follows depends on the family: source and destination, 4 bytes
+ * each for IPv4, 16 for IPv6, in network byte order. */
+struct packet_record {
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u32 uid;
+	__u32 bytes; /* skb->len: from the IP header on */
+	__u32 wire_bytes;
+	__u32 ifindex;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 family; /* 4 or 6 */
+	__u8 protocol;
+	__u8 direction; /* enum meter_direction */
+	__u8 padding;
+};
+
+struct packet_record_ipv4 {
+	struct packet_record head;
+	__be32 source;
+	__be32 destination;
+};
+
+struct packet_record_ipv6 {
+	struct packet_record head;
+	__u8 source[16];
+	__u8 destination[16];
+};
+
+_Static_assert(sizeof(struct packet_record) == 32, "ring layout");
+_Static_assert(sizeof(struct packet_record_ipv4) == 40, "ring layout");
+_Static_assert(sizeof(struct packet_record_ipv6) == 64, "ring layout");
+
+/* Sums only grow, by atomic additions: on one CPU too, where a packet that is being sent can be
+ * interrupted by one that a softirq sends. */
+struct meter_sum {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* Step 3 of the ladder: what found no room above, by user and direction. */
+struct user_key {
+	__u32 uid;
+	__u32 direction; /* enum meter_direction */
+};
+
+_Static_assert(sizeof(struct user_key) == 8, "map layout");
+
+struct user_value {
+	struct meter_sum sum;
+	__u64 wire_bytes;
+	__u64 first_ns; /* CLOCK_BOOTTIME */
+	__u64 last_ns;	/* as one of the CPUs wrote it last: right to a packet's time */
+};
+
+_Static_assert(sizeof(struct user_value) == 40, "map layout");
+
+/* Per CPU and direction, never set back. */
+struct audit_value {
+	struct meter_sum counted; /* all that the hooks took on */
+	struct meter_sum total;	  /* the part of it that only step 4 had room for */
+	__u64 total_wire_bytes;
+};
+
+_Static_assert(sizeof(struct audit_value) == 40, "map layout");
+
+/* The untracked list. Two sets, of which one is active: its index is stored in one write, so no
+ * packet is judged by a half-loaded list. The maps are networks_ipv4[set], networks_ipv6[set] and
+ * networks_masked[set]. */
+#define NETWORKS_SETS	   2
+#define NETWORKS_MASKS_MAX 32 /* the wildcards of the grammar make 11 at most */
+
+/* Room in the tables of a set: more where the list is longer. */
+#define NETWORKS_TEMPLATE	 131072
+#define NETWORKS_MASKED_TEMPLATE 1024
+
+/* A key of the LPM tries: as struct bpf_lpm_trie_key, with the address in network byte order. */
+struct network_ipv4_key {
+	__u32 prefix_length;
+	__be32 address;
+};
+
+struct network_ipv6_key {
+	__u32 prefix_length;
+	__u8 address[16];
+};
+
+/* Networks whose mask is no prefix, as 10.*.5.*: one look-up for each mask in use. */
+struct network_masked_key {
+	__be32 mask;
+	__be32 address;
+};
+
+struct networks_set {
+	__u32 ipv4; /* how many entries: 0 saves the look-up */
+	__u32 ipv6;
+	__u32 masks; /* how many of the following are in use */
+	__be32 mask[NETWORKS_MASKS_MAX];
+};
+
+struct networks_control {
+	__u32 active; /* index of the set that judges */
+	struct networks_set sets[NETWORKS_SETS];
+};
+
+_Static_assert(sizeof(struct networks_control) == 4 + 2 * (12 + 4 * NETWORKS_MASKS_MAX),
+	       "global layout");
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The kernel half: two hooks, one body. Each packet of a metered cgroup, of either family, goes
+ *
+ *	packet (what it says) -> networks (does it count) -> owner (whose is it) -> ladder (sums)
+ *
+ * and passes, whatever comes of that.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "ladder.bpf.h"
+#include "networks.bpf.h"
+#include "owner.bpf.h"
+#include "packet.bpf.h"
+#include "shared.h"
+
+#define PACKET_PASSES 1
+
+static __always_inline int meter(struct __sk_buff *skb, enum meter_direction direction)
+{
+	struct packet packet;
+
+	packet_parse(skb, &packet);
+	if (!networks_untracked(&packet, direction))
+		ladder_count(skb, &packet, owner_uid(skb), direction);
+	return PACKET_PASSES;
+}
+
+SEC("cgroup_skb/ingress")
+int meter_ingress(struct __sk_buff *skb)
+{
+	return meter(skb, METER_IN);
+}
+
+SEC("cgroup_skb/egress")
+int meter_egress(struct __sk_buff *skb)
+{
+	return meter(skb, METER_OUT);
+}
+
+char LICENSE[] SEC("license") = "GPL";

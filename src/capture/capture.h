@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel half from the user's side: load, attach, hand over the untracked list, read records.
+ * Only this directory knows libbpf. Errors are logged here, where their cause is known.
+ */
+#ifndef CAPTURE_CAPTURE_H
+#define CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <traffic_meter/record.h>
+
+#include "networks/networks.h"
+
+/* What a ring has to be a multiple of is rounded up to; the kernel's limits. */
+#define CAPTURE_RING_BYTES_MIN (4u << 10)
+#define CAPTURE_RING_BYTES_MAX (1u << 30)
+
+enum capture_match {
+	CAPTURE_MATCH_BOTH,
+	CAPTURE_MATCH_EITHER,
+	CAPTURE_MATCH_REMOTE,
+};
+
+struct capture_settings {
+	uint64_t ring_bytes; /* rounded up to a power of two, a page at least */
+	uint32_t user_entries;
+	enum capture_match match;
+};
+
+/* What the hooks took on since they were loaded, per direction. */
+struct capture_audit {
+	uint64_t packets[2];
+	uint64_t bytes[2];
+};
+
+struct capture;
+
+/* Load the programs; nothing is attached yet. */
+int capture_open(struct capture **ret, const struct capture_settings *settings);
+
+/* Attach to a cgroup2 directory. */
+int capture_attach(struct capture *capture, const char *cgroup_path);
+
+/* Take the programs off the cgroup, and wait until none runs any more: what is read after that is
+ * all there is. */
+void capture_detach(struct capture *capture);
+
+/* Detaches first where that is still to do. NULL is fine. */
+void capture_close(struct capture *capture);
+
+/* Put a new untracked list in the place of the one in force: each packet is judged by the whole
+ * old or the whole new one. On an error the old one stays in force. */
+int capture_set_networks(struct capture *capture, const struct network_list *list);
+
+/* For epoll, edge-triggered: readable when the ring's fill crossed a mark. In between the reader
+ * comes by timer. */
+int capture_ring_fd(const struct capture *capture);
+
+/* The next record, from the ring, then from the retired tables: 1, 0 when there is none now, or an
+ * error. Times are CLOCK_BOOTTIME; the uid's totals and the interface's name are not filled in. */
+int capture_next(struct capture *capture, struct traffic_record *ret);
+
+/* Give the ring's space of what capture_next() returned back to the kernel. */
+void capture_release(struct capture *capture);
+
+/* Retire the lower steps' tables if they hold anything, so that capture_next() returns it. While
+ * the former ones are not read to their end this does nothing. */
+int capture_retire(struct capture *capture);
+
+int capture_read_audit(struct capture *capture, struct capture_audit *ret);
+
+#endif

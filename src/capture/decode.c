@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/decode.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+_Static_assert((int)TRAFFIC_IN == METER_IN && (int)TRAFFIC_OUT == METER_OUT,
+	       "both halves mean the same by a direction");
+
+int decode_packet(const void *data, size_t size, struct traffic_record *ret)
+{
+	struct packet_record head;
+	struct traffic_record record = { 0 };
+	size_t address_size;
+
+	if (size < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, data, sizeof(head));
+	if (head.family == TRAFFIC_FAMILY_IPV4 && size == sizeof(struct packet_record_ipv4))
+		address_size = 4;
+	else if (head.family == TRAFFIC_FAMILY_IPV6 && size == sizeof(struct packet_record_ipv6))
+		address_size = 16;
+	else
+		return -EBADMSG;
+	if (head.direction >= METER_DIRECTIONS)
+		return -EBADMSG;
+
+	memcpy(record.source, (const char *)data + sizeof(head), address_size);
+	memcpy(record.destination, (const char *)data + sizeof(head) + address_size, address_size);
+	record.start_ns = record.end_ns = head.time_ns;
+	record.bytes = head.bytes;
+	record.wire_bytes = head.wire_bytes;
+	record.packets = 1;
+	record.uid = head.uid;
+	record.login_uid = TRAFFIC_NO_UID;
+	record.ifindex = head.ifindex;
+	record.source_port = ntohs(head.source_port);
+	record.destination_port = ntohs(head.destination_port);
+	record.direction = head.direction;
+	record.family = head.family;
+	record.protocol = head.protocol;
+	record.step = TRAFFIC_STEP_PACKET;
+	*ret = record;
+	return 0;
+}
+
+int decode_user(const struct user_key *key, const struct user_value *value,
+		struct traffic_record *ret)
+{
+	if (key->direction >= METER_DIRECTIONS)
+		return -EBADMSG;
+	*ret = (struct traffic_record){
+		.start_ns = value->first_ns,
+		.end_ns = value->last_ns,
+		.bytes = value->sum.bytes,
+		.wire_bytes = value->wire_bytes,
+		.packets = value->sum.packets,
+		.uid = key->uid,
+		.login_uid = TRAFFIC_NO_UID,
+		.direction = (uint8_t)key->direction,
+		.step = TRAFFIC_STEP_USER,
+	};
+	return 0;
+}
+
+void decode_total(enum meter_direction direction, const struct audit_value *difference,
+		  uint64_t now_ns, struct traffic_record *ret)
+{
+	*ret = (struct traffic_record){
+		.start_ns = now_ns,
+		.end_ns = now_ns,
+		.bytes = difference->total.bytes,
+		.wire_bytes = difference->total_wire_bytes,
+		.packets = difference->total.packets,
+		.uid = TRAFFIC_NO_UID,
+		.login_uid = TRAFFIC_NO_UID,
+		.direction = (uint8_t)direction,
+		.step = TRAFFIC_STEP_TOTAL,
+	};
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the meter needs of the machine, and whether it is there: probed, never guessed. */
+#ifndef CAPTURE_FEATURES_H
+#define CAPTURE_FEATURES_H
+
+#include <stdbool.h>
+
+struct feature {
+	const char *name;
+	bool required;	  /* the meter can't run without it */
+	const char *lack; /* what its absence costs, and the command that mends it */
+
+	/* 1: there, 0: not there, or a negative errno: could not be told. detail: words for the
+	 * list, may stay empty. */
+	int (*probe)(char *detail, unsigned int detail_size);
+};
+
+/* In the order in which they build on each other; ends with a NULL name. */
+extern const struct feature features[];
+
+/* 0 when all required features are there; else the first that is not is logged, -EPERM for missing
+ * privileges, -EOPNOTSUPP for the rest. */
+int features_require(void);
+
+#endif

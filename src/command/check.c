@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `traffic-meter check`: can this machine run the meter, and what is missing. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/capture.h"
+#include "capture/features.h"
+#include "command/command.h"
+#include "util/log.h"
+
+/* The last word is the kernel's: everything is loaded once, attached nowhere. */
+static int probe_load(void)
+{
+	const struct capture_settings settings = { .ring_bytes = CAPTURE_RING_BYTES_MIN,
+						   .user_entries = 1 };
+	struct capture *capture = NULL;
+	int r = capture_open(&capture, &settings);
+
+	capture_close(capture);
+	return r;
+}
+
+static bool print_feature(const struct feature *feature)
+{
+	char detail[128] = "";
+	int r = feature->probe(detail, sizeof(detail));
+
+	if (r > 0) {
+		printf("ok       %s%s%s\n", feature->name, *detail ? ": " : "", detail);
+		return true;
+	}
+	if (r < 0)
+		snprintf(detail, sizeof(detail), "probe failed: %s", strerror(-r));
+	printf("%s  %s%s%s\n         %s\n", feature->required ? "MISSING" : "absent ",
+	       feature->name, *detail ? ": " : "", detail, feature->lack);
+	return !feature->required;
+}
+
+int command_check(int argc, char **argv)
+{
+	bool good = true;
+
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		printf("usage: traffic-meter check\n\n"
+		       "Tells whether this machine can run the meter, and what is missing, with "
+		       "the "
+		       "command that mends it.\nExit code 0: it can; 1: it can't.\n");
+		return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+	}
+	if (argc > 1) {
+		log_error("check: '%s' is not understood: it takes no arguments", argv[1]);
+		return EXIT_USAGE;
+	}
+	for (const struct feature *feature = features; feature->name; feature++)
+		good &= print_feature(feature);
+	if (good) {
+		fflush(stdout);
+		good = probe_load() == 0;
+		printf("%s  programs %s by the kernel's verifier\n", good ? "ok     " : "MISSING",
+		       good ? "accepted" : "not accepted");
+	}
+	printf("%s\n", good ? "this machine can run traffic-meter"
+			    : "this machine can't run traffic-meter as it is");
+	if (fflush(stdout))
+		return EXIT_FAILED;
+	return good ? EXIT_DONE : EXIT_FAILED;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A meter at work: capture and account on one event loop, the outputs behind their queues. What
+ * `traffic-meter run` and `traffic_meter_user` have in common.
+ */
+#ifndef COMMAND_METER_H
+#define COMMAND_METER_H
+
+#include <stdint.h>
+
+#include <traffic_meter/option.h>
+
+#include "capture/capture.h"
+#include "networks/networks.h"
+
+struct meter_settings {
+	const char *cgroup; /* NULL or empty: the root of the hierarchy */
+	const char *nic_id;
+	const char *untracked; /* path of the list; NULL: `compiled` is the list */
+	const struct network_list *compiled;
+	struct traffic_strings outputs; /* SPECs, at least one */
+	struct capture_settings capture;
+	uint64_t interval_s;
+	uint64_t duration_s; /* 0: until stopped */
+};
+
+/* Whether a nic_id can be part of a file's name: 0; or -EINVAL, logged. */
+int meter_verify_nic_id(const char *nic_id);
+
+/* Meter until SIGINT, SIGTERM or the end of the duration. SIGHUP reads the untracked list again
+ * and has the outputs open their files again. 0 or an error, logged. */
+int meter_run(const struct meter_settings *settings);
+
+#endif

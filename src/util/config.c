@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Reading an INI file by an option table, with inih.
+ *
+ * Distributions build inih with different switches (multi-line values, inline comments, length of
+ * a line), and it tells the first bad line only. So inih gets its lines from next_line(), which
+ * hands it those alone that it understands one way, tells the others, and knows the line number:
+ * - spaces in front are taken off: inih would take the line for more of the value before;
+ * - `;` or `#` behind a space begins a comment, without the space it is part of the value;
+ * - a line that inih would cut in two is refused.
+ */
+#include <errno.h>
+#include <ini.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/options.h"
+
+#define SECTION "traffic-meter"
+
+struct config_reader {
+	const struct traffic_option *options;
+	void *base;
+	const char *path;
+	FILE *file;
+	char *line; /* of getline() */
+	size_t line_size;
+	unsigned int line_number;
+	bool skip; /* below a section that is not ours: told once, its lines are not looked at */
+	bool bad_lines;
+	int error; /* negative errno of what failed beside the lines; 0 */
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Takes spaces and comments off, in place. */
+static char *trim(char *line)
+{
+	size_t length;
+
+	while (is_space(*line))
+		line++;
+	if (*line == ';' || *line == '#')
+		*line = '\0';
+	for (char *c = line; *c; c++)
+		if (is_space(*c) && (c[1] == ';' || c[1] == '#'))
+			*c = '\0';
+	length = strlen(line);
+	while (length && is_space(line[length - 1]))
+		line[--length] = '\0';
+	return line;
+}
+
+/* Why inih can't have the line; NULL: it can. hidden: bytes behind a NUL. size: inih's room. */
+static const char *find_fault(const char *line, size_t hidden, int size)
+{
+	size_t length = strlen(line), name = strcspn(line, "=:");
+
+	if (hidden)
+		return "there is a zero byte in the line";
+	if (length > (size_t)size - 2)
+		return "the line is too long";
+	if (*line == '[')
+		return line[length - 1] == ']' ? NULL : "']' is missing";
+	if (*line && (name == 0 || line[name] != '='))
+		return "this is not NAME = VALUE";
+	return NULL;
+}
+
+static void complain(struct config_reader *reader, const char *fault, const char *line, int size)
+{
+	reader->bad_lines = true;
+	if (strlen(line) > (size_t)size - 2)
+		log_error("%s:%u: %s; %d characters at most", reader->path, reader->line_number,
+			  fault, size - 2);
+	else
+		log_error("%s:%u: %s: '%s'", reader->path, reader->line_number, fault, line);
+}
+
+/* Sees a section's line before inih does, which says nothing of a section without values. */
+static void enter_section(struct config_reader *reader, const char *line)
+{
+	reader->skip = strcmp(line, "[" SECTION "]") != 0;
+	if (!reader->skip)
+		return;
+	reader->bad_lines = true;
+	log_error("%s:%u: unknown section '%s'; there is [" SECTION "] only", reader->path,
+		  reader->line_number, line);
+}
+
+/* fgets() as inih wants it: one line into buffer, NULL at the end. */
+static char *next_line(char *buffer, int size, void *stream)
+{
+	struct config_reader *reader = stream;
+	const char *fault;
+	size_t hidden;
+	ssize_t length;
+	char *line;
+
+	errno = 0;
+	length = getline(&reader->line, &reader->line_size, reader->file);
+	if (length < 0) {
+		if (!feof(reader->file))
+			reader->error = errno ? -errno : -EIO;
+		return NULL;
+	}
+	reader->line_number++;
+	hidden = (size_t)length - strlen(reader->line);
+	line = reader->line;
+	if (reader->line_number == 1 && strncmp(line, "\xEF\xBB\xBF", 3) == 0)
+		line += 3;
+	line = trim(line);
+
+	buffer[0] = '\0';
+	fault = find_fault(line, hidden, size);
+	if (fault && !(reader->skip && *line != '['))
+		complain(reader, fault, line, size);
+	else if (*line == '[')
+		enter_section(reader, line);
+	if (!fault && *line != '[' && !reader->skip)
+		strcpy(buffer, line);
+	/* An empty line keeps inih going: an empty buffer is one. */
+	return buffer;
+}
+
+static int take_value(void *user, const char *section, const char *name, const char *value)
+{
+	struct config_reader *reader = user;
+	_cleanup_free_ char *where = NULL;
+	int r;
+
+	(void)section;
+	if (asprintf(&where, "%s:%u", reader->path, reader->line_number) < 0) {
+		where = NULL;
+		reader->error = -ENOMEM;
+		return 1;
+	}
+	r = options_set_by_name(reader->options, reader->base, name, value, where);
+	if (r < 0)
+		reader->bad_lines = true;
+	return 1; /* 0 would make some builds of inih stop here */
+}
+
+int options_read_file(const struct traffic_option *options, void *base, const char *path)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	struct config_reader reader = { .options = options, .base = base, .path = path };
+	int r;
+
+	if (!file)
+		return -errno;
+	reader.file = file;
+	r = ini_parse_stream(next_line, &reader, take_value, &reader);
+	free(reader.line);
+	if (reader.error)
+		return reader.error;
+	if (r == -2)
+		return -ENOMEM;
+	if (r > 0 && !reader.bad_lines) {
+		/* Never seen: next_line() has a fault less than this build of inih. */
+		log_error("%s:%d: this is not NAME = VALUE", path, r);
+		return -EINVAL;
+	}
+	return reader.bad_lines ? -EINVAL : 0;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "account/account.h"
+
+static void test_many_uids(void **state)
+{
+	struct totals totals = { 0 };
+	const uint32_t n = 100000;
+
+	(void)state;
+	for (uint32_t i = 0; i < n; i++) {
+		struct total *total = totals_get(&totals, i * 7919);
+
+		assert_non_null(total);
+		assert_int_equal(total->in, 0);
+		total->in = i;
+		total->out = i + 1;
+	}
+	assert_int_equal(totals.n, n);
+	assert_true(totals.n <= totals.n_slots / 4 * 3);
+	for (uint32_t i = 0; i < n; i++) {
+		struct total *total = totals_get(&totals, i * 7919);
+
+		assert_int_equal(total->uid, i * 7919);
+		assert_int_equal(total->in, i);
+		assert_int_equal(total->out, i + 1);
+	}
+	assert_int_equal(totals.n, n);
+	totals_free(&totals);
+}
+
+static void test_uids_at_the_ends(void **state)
+{
+	struct totals totals = { 0 };
+
+	(void)state;
+	totals_get(&totals, 0)->in = 1;
+	totals_get(&totals, UINT32_MAX)->in = 2;
+	totals_get(&totals, 65534)->in = 3;
+	assert_int_equal(totals_get(&totals, 0)->in, 1);
+	assert_int_equal(totals_get(&totals, UINT32_MAX)->in, 2);
+	assert_int_equal(totals_get(&totals, 65534)->in, 3);
+	totals_free(&totals);
+}
+
+static struct traffic_record record_of(uint32_t uid, enum traffic_direction direction,
+				       uint64_t bytes)
+{
+	return (struct traffic_record){
+		.uid = uid,
+		.direction = (uint8_t)direction,
+		.bytes = bytes,
+		.packets = 1,
+		.step = TRAFFIC_STEP_PACKET,
+		.start_ns = 1000,
+		.end_ns = 1000,
+	};
+}
+
+static void test_record_gets_totals_and_time(void **state)
+{
+	struct account account;
+	struct traffic_record record;
+	struct account_sum sum;
+
+	(void)state;
+	assert_int_equal(account_open(&account), 0);
+	account.clock.offset_ns = 5000000000;
+
+	record = record_of(7, TRAFFIC_OUT, 52);
+	assert_int_equal(account_record(&account, &record), 0);
+	assert_int_equal(record.total_in, 0);
+	assert_int_equal(record.total_out, 52);
+	assert_int_equal(record.end_ns, 5000001000);
+	record = record_of(7, TRAFFIC_IN, 84);
+	record.ifindex = 1;
+	account_record(&account, &record);
+	assert_int_equal(record.total_in, 84);
+	assert_int_equal(record.total_out, 52);
+	assert_string_equal(record.interface, "lo");
+	record = record_of(8, TRAFFIC_IN, 1);
+	account_record(&account, &record);
+	assert_int_equal(record.total_in, 1);
+
+	sum = account_next_interval(&account);
+	assert_int_equal(sum.users, 2);
+	assert_int_equal(sum.bytes[TRAFFIC_IN], 85);
+	assert_int_equal(sum.packets[TRAFFIC_OUT], 1);
+	assert_int_equal(sum.merged_packets, 0);
+	assert_int_equal(account_next_interval(&account).users, 0);
+	record = record_of(7, TRAFFIC_IN, 1);
+	account_record(&account, &record);
+	assert_int_equal(record.total_in, 85);
+	assert_int_equal(account_next_interval(&account).users, 1);
+	account_close(&account);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_uids),
+		cmocka_unit_test(test_uids_at_the_ends),
+		cmocka_unit_test(test_record_gets_totals_and_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
