@@ -66,7 +66,7 @@ endif
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
 	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(CPPFLAGS)
-all_ldflags = $(sanitize) $(LDFLAGS)
+all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
 bpf_cflags = -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
@@ -93,7 +93,7 @@ $(O)/%.o: %.c Makefile
 $(O)/traffic_meter.a: $(objects)
 	$(call say,rm -f $@ && $(AR) rcs $@ $^,AR)
 
-link = $(call say,$(CC) -Wl,--as-needed $(all_ldflags) -o $@ $^ $(library_libs) -lpthread,LINK)
+link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread,LINK)
 
 $(O)/traffic-meter: $(O)/src/main.o $(O)/traffic_meter.a
 	$(link)

@@ -52,7 +52,8 @@ struct traffic_output_type {
 			 size_t n);
 
 	/* Hand what was taken to the kernel or the peer, and let go of files that their names no
-	 * longer mean (logrotate). Called about a second after records came, on SIGHUP and at stop.
+	 * longer mean (logrotate). Called about a second after records came, every few seconds when
+	 * none come, on SIGHUP and at stop.
 	 * 0; -EAGAIN: not all yet, call again; another error, and words: as for write(). */
 	int (*flush)(struct traffic_output *output);
 

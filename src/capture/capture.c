@@ -68,23 +68,39 @@ static uint64_t round_up_power_of_two(uint64_t value)
 	return power;
 }
 
-static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings)
+/* What the slot takes is told by a map of the same kind and size. (Setting the size of libbpf's own
+ * template crashes before libbpf 1.2.) */
+static int set_template(struct bpf_map *outer, const struct bpf_map *inner, uint32_t entries,
+			int *ret_fd)
+{
+	int fd = bpf_map_create(bpf_map__type(inner), "template", bpf_map__key_size(inner),
+				bpf_map__value_size(inner), entries, NULL);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return bpf_map__set_inner_map_fd(outer, fd);
+}
+
+static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings,
+		     int *ret_template_fd)
 {
 	uint64_t ring_bytes = round_up_power_of_two(settings->ring_bytes);
-	struct bpf_map *users = bpf_map__inner_map(skeleton->maps.users);
+	int r;
 
 	skeleton->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
 	skeleton->rodata->networks_match = (uint32_t)settings->match;
-	if (bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes) ||
-	    bpf_map__set_max_entries(users, settings->user_entries) ||
-	    bpf_map__set_max_entries(skeleton->maps.users_a, settings->user_entries) ||
-	    bpf_map__set_max_entries(skeleton->maps.users_b, settings->user_entries))
-		return -errno;
-	return 0;
+	if ((r = bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes)) < 0 ||
+	    (r = bpf_map__set_max_entries(skeleton->maps.users_a, settings->user_entries)) < 0 ||
+	    (r = bpf_map__set_max_entries(skeleton->maps.users_b, settings->user_entries)) < 0)
+		return r;
+	return set_template(skeleton->maps.users, skeleton->maps.users_a, settings->user_entries,
+			    ret_template_fd);
 }
 
 static int load(struct capture *capture, const struct capture_settings *settings)
 {
+	_cleanup_close_ int template_fd = -1;
 	struct traffic_meter_bpf *skeleton;
 	int r;
 
@@ -92,7 +108,7 @@ static int load(struct capture *capture, const struct capture_settings *settings
 	skeleton = capture->skeleton = traffic_meter_bpf__open();
 	if (!skeleton)
 		return log_error_errno(errno, "open the BPF object");
-	r = set_sizes(skeleton, settings);
+	r = set_sizes(skeleton, settings, &template_fd);
 	if (r < 0)
 		return log_error_errno(r, "set the sizes of the BPF maps");
 	r = traffic_meter_bpf__load(skeleton);

@@ -102,13 +102,14 @@ static int read_settings(int argc, char **argv, struct run_settings *settings)
 	_cleanup_(run_settings_free) struct run_settings first = { 0 };
 	int r, rest;
 
-	r = options_parse_arguments(run_options, &first, "traffic-meter run", argc, argv, &rest);
+	r = options_parse_arguments(run_options, &first, "traffic-meter run", argc - 1, argv + 1,
+				    &rest);
 	if (r < 0)
 		return r;
-	if (rest < argc) {
+	if (rest < argc - 1) {
 		log_error("run: '%s' is not understood: it takes options only, see "
 			  "'traffic-meter run --help'",
-			  argv[rest]);
+			  argv[rest + 1]);
 		return -EINVAL;
 	}
 	settings->help = first.help;
@@ -117,8 +118,8 @@ static int read_settings(int argc, char **argv, struct run_settings *settings)
 	r = read_config(settings, first.config);
 	if (r < 0)
 		return r;
-	return options_parse_arguments(run_options, settings, "traffic-meter run", argc, argv,
-				       &rest);
+	return options_parse_arguments(run_options, settings, "traffic-meter run", argc - 1,
+				       argv + 1, &rest);
 }
 
 int command_run(int argc, char **argv)

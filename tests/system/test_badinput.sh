@@ -16,7 +16,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-programs_attached() { bpftool prog show 2>/dev/null | grep -c 'name meter_'; }
+programs_attached() { bpftool prog show 2>/dev/null | grep -c 'name meter_' || true; }
 
 # refuse CODE PATTERN COMMAND...: ends with the code, one line on stderr that matches, no more
 # programs in the kernel than before.
@@ -24,8 +24,8 @@ refuse() {
 	local code=$1 pattern=$2 got before
 	shift 2
 	before=$(programs_attached)
-	timeout 30 "$@" >"$work/stdout" 2>"$work/stderr" </dev/null
-	got=$?
+	got=0
+	timeout 30 "$@" >"$work/stdout" 2>"$work/stderr" </dev/null || got=$?
 	assert_equal "exit code of $*" "$code" "$got"
 	[ "$(wc -l <"$work/stderr")" -eq 1 ] || fail "not one line: $(cat "$work/stderr")"
 	assert_contains "message of $*" "$pattern" "$(cat "$work/stderr")"
@@ -152,17 +152,16 @@ old_kernel() {
 network_lists() {
 	need_bpf
 	printf '10.0.0.0/8\n10.300.0.0/16\n# fine\nfoo\n2001:db8::/129\n' >"$work/list"
-	timeout 30 "$METER" run --output "csv:$work" --untracked "$work/list" 2>"$work/stderr"
-	assert_equal "exit code" 1 $?
+	code=0
+	timeout 30 "$METER" run --output "csv:$work" --untracked "$work/list" 2>"$work/stderr" || code=$?
+	assert_equal "exit code" 1 $code
 	assert_equal "lines" 3 "$(wc -l <"$work/stderr")"
 	for line in 2 4 5; do
 		assert_contains "error of line $line" "list:$line:" "$(cat "$work/stderr")"
 	done
 	refuse 1 "none.list.*No such file" "$METER" run --output "csv:$work" --untracked "$work/none.list"
-	"$METER" networks "$work/list" >"$work/stdout" 2>"$work/stderr"
-	assert_equal "exit code of networks" 1 $?
-	./ipmask_tool "$work/list" >"$work/stdout" 2>"$work/stderr"
-	assert_equal "exit code of ipmask_tool" 1 $?
+	"$METER" networks "$work/list" >"$work/stdout" 2>"$work/stderr" && fail "networks ended with 0"
+	./ipmask_tool "$work/list" >"$work/stdout" 2>"$work/stderr" && fail "ipmask_tool ended with 0"
 	assert_equal "header in spite of errors" "" "$(cat "$work/stdout")"
 }
 

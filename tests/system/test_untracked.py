@@ -39,6 +39,8 @@ def shell(command):
 
 
 class Meter:
+    started = []
+
     def __init__(self, work, *options):
         self.log_path = work + "/log"
         self.json = work + "/records.json"
@@ -48,6 +50,7 @@ class Meter:
         command = [METER, "run", "--cgroup", CGROUP, "--output", "json:" + self.json, *options]
         self.begin = time.monotonic()
         self.process = subprocess.Popen(command, stderr=self.log)
+        Meter.started.append(self.process)
         self.wait_for("metering ")
         self.started_in = time.monotonic() - self.begin
 
@@ -83,6 +86,7 @@ for line in sys.stdin:
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     if source not in sockets:
         sockets[source] = socket.socket(family, socket.SOCK_DGRAM)
+        sockets[source].setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND, which IPv6 honours too
         sockets[source].bind((source, 0))
     sockets[source].sendto(b"x" * 20, (destination, %d))
 """ % PORT
@@ -338,6 +342,10 @@ def main():
                 print("# %s: %s" % (type(error).__name__, str(error)[:2000]))
                 print("not ok untracked: " + name, flush=True)
                 failed += 1
+            for process in Meter.started:  # a failed test left it
+                process.kill()
+                process.wait()
+            Meter.started.clear()
     finally:
         for pid in open(CGROUP + "/cgroup.procs").read().split():
             os.kill(int(pid), signal.SIGKILL)

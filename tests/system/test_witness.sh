@@ -32,7 +32,7 @@ witness_start() {
 	{
 		echo 'table inet witness {'
 		for user in $users; do
-			echo "counter out$user {} counter in$user {}"
+			printf "counter out%s {}\ncounter in%s {}\n" "$user" "$user"
 		done
 		echo 'chain output { type filter hook output priority 300;'
 		echo 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept'
@@ -47,7 +47,8 @@ witness_start() {
 			echo "ip saddr 10.77.0.1$user counter name in$user"
 			echo "ip6 saddr fd77::1$user counter name in$user"
 		done
-		echo '} }'
+		echo "}"
+		echo "}"
 	} | ip netns exec "$near" nft -f -
 }
 
@@ -70,22 +71,49 @@ near_as() { # USER COMMAND...: in the metered cgroup
 	in_cgroup "$cgroup" ip netns exec "$near" "$TRAFFIC" "$@" --uid "$(uid_of "$user")"
 }
 
-value() { sed -nE "s/.*\b$1=([0-9]+).*/\1/p" <<<"$2"; }
+# Sent and received with sockets that outlive the traffic: what comes for a closed one is seen by
+# nftables and belongs to nobody.
+udp_both_ways() { # USER NEAR_ADDRESS FAR_ADDRESS
+	local user=$1 near_address=$2 far_address=$3 port=$((6000 + $1)) receiver
+	serve "$work/udp-$user-$far_address" udp-receive --bind "$far_address" 5000 --count 700
+	near_as "$user" udp-send --to "$far_address" 5000 --count 700 --size $((100 * user)) |
+		sed -E 's/.*ip_bytes=([0-9]+).*/\1/' >>"$work/sent-udp-$user"
+	near_as "$user" udp-receive --bind "$near_address" "$port" --count 300 --timeout 30 \
+		>"$work/receive-$user-$far_address" &
+	receiver=$!
+	wait_until 10 grep -q ready "$work/receive-$user-$far_address"
+	ip netns exec "$far" "$TRAFFIC" udp-send --to "$near_address" "$port" --from "$far_address" \
+		--count 300 --size 500 --rate 20000 |
+		sed -E 's/.*ip_bytes=([0-9]+).*/\1/' >>"$work/received-udp-$user"
+	wait "$receiver" || fail "datagrams were lost: $(cat "$work/receive-$user-$far_address")"
+}
 
-traffic_of_user() { # USER
-	local user=$1 address result
-	for address in "10.77.0.1$user" "fd77::1$user"; do
-		serve "$work/udp-$user-$address" udp-echo --bind "$address" 5000 --count 700
-		serve "$work/tcp-$user-$address" tcp-serve --bind "$address" 5001 --connections 3 --reply 70000
-		result=$(near_as "$user" udp-send --to "$address" 5000 --count 700 --size $((100 * user)))
-		echo "$(($(value ip_bytes "$result")))" >>"$work/sent-udp-$user"
-		for _ in 1 2 3; do
-			near_as "$user" tcp-send --to "$address" 5001 --bytes 300000 --expect-reply 70000 >/dev/null
-		done
-		result=$(near_as "$user" ping --to "$address" --count 5 --size 1000 --ident "$((700 + user))")
-		assert_equal "pings answered" 5 "$(value received "$result")"
+tcp_both_ways() { # USER FAR_ADDRESS
+	serve "$work/tcp-$1-$2" tcp-serve --bind "$2" 5001 --connections 3 --reply 70000
+	for _ in 1 2 3; do
+		near_as "$1" tcp-send --to "$2" 5001 --bytes 300000 --expect-reply 70000 >/dev/null
 	done
 }
+
+traffic_of_user() { # USER
+	local user=$1 near_address far_address result
+	for far_address in "10.77.0.1$user" "fd77::1$user"; do
+		case $far_address in
+		fd*) near_address=fd77::1 ;;
+		*) near_address=10.77.0.1 ;;
+		esac
+		udp_both_ways "$user" "$near_address" "$far_address"
+		tcp_both_ways "$user" "$far_address"
+		result=$(near_as "$user" ping --to "$far_address" --count 5 --size 1000 --ident "$((700 + user))")
+		assert_equal "pings answered" 5 "$(sed -E 's/.*received=([0-9]+).*/\1/' <<<"$result")"
+	done
+}
+
+udp_sum() { # DIRECTION FILE
+	awk -F, -v d="$1" '$1 == d && $10 == "udp" { s += $2 } END { print s }' "$2"
+}
+
+lines_sum() { awk '{ s += $1 } END { print s }' "$1"; }
 
 bytes_agree() {
 	need_bpf
@@ -112,9 +140,10 @@ bytes_agree() {
 			assert_equal "packets $direction of uid $uid" \
 				"$(witness packets "$direction" "$user")" "$sum"
 		done
-		sum=$(awk -F, '$1 == "out" && $10 == "udp" { s += $2 } END { print s }' "$file")
-		assert_equal "udp bytes of uid $uid by the sender" \
-			"$(awk '{ s += $1 } END { print s }' "$work/sent-udp-$user")" "$sum"
+		assert_equal "udp bytes of uid $uid by the sender" "$(lines_sum "$work/sent-udp-$user")" \
+			"$(udp_sum out "$file")"
+		assert_equal "udp bytes to uid $uid by the sender" "$(lines_sum "$work/received-udp-$user")" \
+			"$(udp_sum in "$file")"
 	done
 	assert_equal "files" "$(for user in $users; do echo "traffic_user_unknown_$(uid_of "$user").log"; done)" \
 		"$(ls "$work" | grep '^traffic_user')"

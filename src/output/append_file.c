@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Files to append to: how they are opened safely, and written. Knows nothing of rows or buffers.
+ *
+ * The directory may be /tmp, so a path is looked at before it is opened (opening a FIFO or a device
+ * can do things by itself), opened without following links, and looked at again through the open
+ * file, which is the look that counts.
+ */
+#include "output/append_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <traffic_meter/output.h>
+
+#include "util/cleanup.h"
+
+#define OPEN_FLAGS (O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+
+/* root may give a file to any group; others only to one of their own. */
+static bool may_use_group(gid_t group)
+{
+	_cleanup_free_ gid_t *groups = NULL;
+	int n;
+
+	if (geteuid() == 0 || getegid() == group)
+		return true;
+	n = getgroups(0, NULL);
+	if (n <= 0)
+		return false;
+	groups = calloc((size_t)n, sizeof(*groups));
+	if (!groups)
+		return false;
+	n = getgroups(n, groups);
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == group)
+			return true;
+	}
+	return false;
+}
+
+static int find_group(const char *name, gid_t *ret_group)
+{
+	size_t size = 1024;
+
+	for (;;) {
+		_cleanup_free_ char *buffer = malloc(size);
+		struct group entry, *found;
+		int r;
+
+		if (!buffer)
+			return -ENOMEM;
+		r = getgrnam_r(name, &entry, buffer, size, &found);
+		if (r == ERANGE && size < (1 << 20)) {
+			size *= 4;
+			continue;
+		}
+		if (r)
+			return -r;
+		if (!found)
+			return -ENOENT;
+		*ret_group = found->gr_gid;
+		return 0;
+	}
+}
+
+int append_policy_init(struct append_policy *policy, struct traffic_output *output, mode_t mode,
+		       const char *group)
+{
+	int r;
+
+	*policy = (struct append_policy){ .mode = mode, .group = (gid_t)-1 };
+	if (!group)
+		return 0;
+	r = find_group(group, &policy->group);
+	if (r == -ENOENT)
+		return traffic_output_refuse(output, -EINVAL,
+					     "there is no group '%s'; make it: groupadd %s", group,
+					     group);
+	if (r < 0)
+		return traffic_output_fail(output, r, "look up group '%s'", group);
+	if (!may_use_group(policy->group))
+		return traffic_output_refuse(output, -EINVAL,
+					     "this user is not in group '%s' and can't give files "
+					     "to it",
+					     group);
+	return 0;
+}
+
+static const char *type_words(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFLNK:
+		return "is a symbolic link; not followed: remove it";
+	case S_IFDIR:
+		return "is a directory; not a file to append to: remove it";
+	case S_IFIFO:
+		return "is a FIFO; not opened: remove it";
+	case S_IFSOCK:
+		return "is a socket; not opened: remove it";
+	default:
+		return "is a device; not opened: remove it";
+	}
+}
+
+/* Is this a file that we may append to? 0, or -EPERM and the words for why not. */
+static int judge(const struct stat *status, char *words, size_t size)
+{
+	if (!S_ISREG(status->st_mode))
+		snprintf(words, size, "%s", type_words(status->st_mode));
+	else if (status->st_uid != geteuid())
+		snprintf(words, size, "belongs to uid %u, not to the meter's uid %u: remove it",
+			 status->st_uid, geteuid());
+	else if (status->st_nlink > 1)
+		snprintf(words, size, "has %ju names (hard links), not one: remove it",
+			 (uintmax_t)status->st_nlink);
+	else
+		return 0;
+	return -EPERM;
+}
+
+/* Made closed to others, and opened to them when it has its group. A file that can't get what it
+ * should have is removed again, as the next try would take it for one that was there before. */
+static int make_file(int directory_fd, const char *name, const struct append_policy *policy)
+{
+	_cleanup_close_ int fd = openat(directory_fd, name, OPEN_FLAGS | O_CREAT | O_EXCL, 0200);
+
+	if (fd < 0)
+		return -errno;
+	if ((policy->group == (gid_t)-1 || fchown(fd, (uid_t)-1, policy->group) == 0) &&
+	    fchmod(fd, policy->mode) == 0)
+		return steal_fd(&fd);
+
+	int r = -errno;
+
+	unlinkat(directory_fd, name, 0);
+	return r;
+}
+
+/* The file descriptor of what stands at the name, or of what we make there. -EAGAIN: it changed
+ * between two looks. */
+static int open_or_make(int directory_fd, const char *name, const struct append_policy *policy,
+			char *words, size_t size)
+{
+	struct stat status;
+	int r, fd;
+
+	if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		fd = make_file(directory_fd, name, policy);
+		if (fd == -EEXIST)
+			return -EAGAIN;
+		/* EPERM is for what is there; this is a directory that lets us make nothing. */
+		return fd == -EPERM ? -EACCES : fd;
+	}
+	r = judge(&status, words, size);
+	if (r < 0)
+		return r;
+
+	fd = openat(directory_fd, name, OPEN_FLAGS);
+	if (fd >= 0)
+		return fd;
+	r = -errno;
+	if (r == -ENOENT || r == -ELOOP || r == -ENXIO || r == -EISDIR)
+		return -EAGAIN;
+	if (r != -EPERM && r != -EACCES)
+		return r;
+	snprintf(words, size, "can't be opened for writing (%s): look at lsattr and its mode",
+		 r == -EPERM ? "operation not permitted" : "permission denied");
+	return -EPERM;
+}
+
+int append_file_open(struct append_file *file, int directory_fd, const char *name,
+		     const struct append_policy *policy, char *words, size_t words_size)
+{
+	/* Somebody may change what stands there as often as they like, but not delay us by it. */
+	for (int tries = 0; tries < 16; tries++) {
+		_cleanup_close_ int fd =
+			open_or_make(directory_fd, name, policy, words, words_size);
+		struct stat status;
+		int r;
+
+		if (fd == -EAGAIN)
+			continue;
+		if (fd < 0)
+			return fd;
+		if (fstat(fd, &status) < 0)
+			return -errno;
+		if (status.st_nlink == 0)
+			continue;
+		r = judge(&status, words, words_size);
+		if (r < 0)
+			return r;
+		*file = (struct append_file){
+			.fd = steal_fd(&fd),
+			.device = status.st_dev,
+			.inode = status.st_ino,
+			.is_empty = status.st_size == 0,
+		};
+		return 0;
+	}
+	snprintf(words, words_size, "changes while it is looked at: somebody plays with it");
+	return -EPERM;
+}
+
+/* Take back the last n bytes written: only when they are the file's last, nobody else's. */
+static bool take_back(int fd, size_t n)
+{
+	off_t end = lseek(fd, 0, SEEK_CUR);
+	struct stat status;
+
+	return end >= (off_t)n && fstat(fd, &status) == 0 && status.st_size == end &&
+	       ftruncate(fd, end - (off_t)n) == 0;
+}
+
+int append_file_write(const struct append_file *file, const char *data, size_t n,
+		      size_t *ret_written)
+{
+	size_t done = 0;
+
+	*ret_written = 0;
+	while (done < n) {
+		ssize_t written = write(file->fd, data + done, n - done);
+		int r = written < 0 ? -errno : -EIO;
+
+		if (written > 0) {
+			done += (size_t)written;
+			continue;
+		}
+		if (r == -EINTR)
+			continue;
+		if (done && !take_back(file->fd, done))
+			*ret_written = done;
+		return r;
+	}
+	return 0;
+}
+
+bool append_file_is_named(const struct append_file *file, int directory_fd, const char *name)
+{
+	struct stat status;
+
+	return fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       status.st_dev == file->device && status.st_ino == file->inode;
+}
+
+bool append_file_is_deleted(const struct append_file *file)
+{
+	struct stat status;
+
+	return fstat(file->fd, &status) == 0 && status.st_nlink == 0;
+}
+
+int append_file_close(struct append_file *file)
+{
+	int fd = steal_fd(&file->fd);
+
+	/* EINTR: closed all the same on Linux. */
+	return fd >= 0 && close(fd) < 0 && errno != EINTR ? -errno : 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of an output's queue, shared by its two sides: queue.c, which is the event loop's,
+ * and host.c, the thread that calls the output.
+ *
+ * They meet under one mutex, which is never held over a call of the output. What an output tells
+ * (its words and losses, in struct traffic_output) belongs to the thread; a copy is published
+ * after each call, so that status can be asked for while a call hangs.
+ */
+#ifndef OUTPUT_HOST_H
+#define OUTPUT_HOST_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <traffic_meter/output.h>
+
+#include "output/queue.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+#define NEVER	  UINT64_MAX
+
+/* Different error texts that are logged before the rest is only counted: two files that fail in
+ * turn would else fill the log. */
+#define HOST_SAID_MAX 8
+
+/* When to call something (again). */
+struct retry {
+	uint64_t at_ns;	   /* CLOCK_MONOTONIC; 0: at once, NEVER: there is no need */
+	uint64_t delay_ns; /* the last wait between two tries; 0: the last one went well */
+};
+
+struct output_queue {
+	/* set before the thread starts, then read by both */
+	char *kind, *target, *nic_id;
+	char *label;	   /* "output kind:target", for the log */
+	char *spec;	   /* a copy: the thread may outlive the caller's */
+	const char *pairs; /* the options in it */
+	pthread_t thread;  /* the event loop's */
+
+	/* the thread's own */
+	struct traffic_output output;
+	bool is_open;
+	bool write_fails;	      /* the last write() had an error to tell */
+	uint64_t trouble_ns;	      /* since when there are errors; 0: all is well */
+	uint32_t said[HOST_SAID_MAX]; /* hashes of the errors that are in the log since then */
+	size_t n_said;
+
+	pthread_mutex_t mutex; /* guards all that follows */
+	pthread_cond_t work;   /* for the thread: there is some, or sooner than it thought */
+	pthread_cond_t ended;  /* for the stop */
+	struct batch *batches[OUTPUT_QUEUE_BATCHES]; /* a ring */
+	size_t first, n;
+	size_t taken; /* records of the first batch */
+	struct retry write, flush, open;
+	bool flush_wanted; /* it is not there for idling only */
+	struct output_status status;
+	struct output_sum unflushed; /* taken since the last flush() */
+	int room_fd;
+	bool stopping;
+	uint64_t give_up_ns; /* when stopping: nothing is tried any more */
+	bool has_ended;
+	bool abandoned; /* nobody waits: the thread frees the queue, should it ever end */
+};
+
+void *host_thread(void *queue);
+
+/* Make the output's context and call init(); on an error close() too. The words are left in
+ * .output.error; an error without words (of the SPEC's options) is logged already. */
+int host_open(struct output_queue *queue);
+void host_close(struct output_queue *queue);
+
+uint64_t host_now_ns(void);
+
+/* Add the records to the sum. */
+void queue_sum(struct output_sum *sum, const struct traffic_record *records, size_t n);
+
+void queue_free(struct output_queue *queue);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A record as a line of JSON (docs/formats.md). */
+#ifndef OUTPUT_JSON_ROW_H
+#define OUTPUT_JSON_ROW_H
+
+#include <traffic_meter/record.h>
+
+/* Names and paths are cut here, in bytes of their own. */
+#define JSON_ROW_USER_MAX   256
+#define JSON_ROW_CGROUP_MAX 4096
+
+/* Keys, numbers and punctuation come to less than 1,024 bytes, and a byte of a text to 6. */
+#define JSON_ROW_MAX (1024 + 6 * (JSON_ROW_USER_MAX + 16 + 16 + JSON_ROW_CGROUP_MAX))
+
+/* Write the object, newline included and no NUL, at `to`, where JSON_ROW_MAX bytes have room.
+ * user: the uid's name, any bytes; NULL: not known. Returns the end. */
+char *json_row_append(char *to, const struct traffic_record *record, const char *user);
+
+#endif

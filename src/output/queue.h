@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host of one output: its thread, its bounded queue of batches, its errors and its counts.
+ * All calls here are for one thread, the event loop's, and none of them blocks but
+ * output_queue_stop().
+ */
+#ifndef OUTPUT_QUEUE_H
+#define OUTPUT_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <traffic_meter/output.h>
+#include <traffic_meter/record.h>
+
+#include "output/batch.h"
+
+#define OUTPUT_QUEUE_BATCHES 8
+
+struct output_queue;
+
+/* Sums of records by direction. */
+struct output_sum {
+	uint64_t packets[2];
+	uint64_t bytes[2];
+};
+
+/* At any moment, what was pushed = delivered + queued. What is lost was in one of them. */
+struct output_status {
+	const char *spec;
+	struct output_sum delivered;	   /* taken by write() */
+	struct output_sum queued;	   /* waiting in the queue; after the stop: never taken */
+	uint64_t lost_packets, lost_bytes; /* given up by the output or at stop */
+	uint64_t errors;		   /* failed calls */
+	char error[256];		   /* words of the error that lasts; empty: all is well */
+};
+
+/* Make the output that the SPEC names, with its first init() done here, so that an error is known
+ * before metering starts: it is logged, a negative errno is returned (-EINVAL: the SPEC is wrong).
+ * nic_id: copied. room_fd: an eventfd of the caller's, written when a full queue has room again. */
+int output_queue_new(struct output_queue **ret, const char *spec, const char *nic_id, int room_fd);
+
+/* The same for a type that need not be in the registry (tests). */
+int output_queue_new_type(struct output_queue **ret, const struct traffic_output_type *type,
+			  const char *spec, const char *nic_id, int room_fd);
+
+bool output_queue_has_room(struct output_queue *queue);
+
+/* Append a batch; takes a reference of its own. Only when there is room. */
+void output_queue_push(struct output_queue *queue, struct batch *batch);
+
+/* Have flush() called soon (SIGHUP). */
+void output_queue_flush(struct output_queue *queue);
+
+void output_queue_status(struct output_queue *queue, struct output_status *ret);
+
+/* Write what is queued, flush, close, end the thread. An output that has not come to an end at
+ * deadline_ns (CLOCK_MONOTONIC) is given up: what it holds is counted as lost.
+ * *ret: the final counts; may be NULL. 0, or -ETIMEDOUT: given up; the caller should end the
+ * process soon, as the thread may hang. Frees the queue; only ret->spec lives on, if the caller's
+ * spec does. */
+int output_queue_stop(struct output_queue *queue, uint64_t deadline_ns, struct output_status *ret);
+
+/* The table of outputs, for help and --version: "csv:DIRECTORY  help" and their options. */
+void output_print_help(FILE *file);
+
+#endif
