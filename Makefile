@@ -72,8 +72,8 @@ all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 bpf_cflags = -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
 	$(shell $(PKG_CONFIG) --cflags libbpf)
 
-$(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c | $(O)
-	$(call say,$(CLANG) $(bpf_cflags) -MMD -MP -c $< -o $@,BPF)
+$(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c $(wildcard src/bpf/*.h) | $(O)
+	$(call say,$(CLANG) $(bpf_cflags) -c $< -o $@,BPF)
 
 $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
 	$(call say,$(BPFTOOL) gen skeleton $< name traffic_meter_bpf >$@.new && mv $@.new $@,GEN)
@@ -111,13 +111,11 @@ traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
 $(O):
 	mkdir -p $@
 
--include $(objects:.o=.d) $(program_objects:.o=.d) $(O)/traffic_meter.bpf.d
+-include $(objects:.o=.d) $(program_objects:.o=.d)
 
 include tests/tests.mk
 
-.PHONY: bench
-bench: all
-	bench/run
+include bench/bench.mk
 
 .PHONY: lint
 lint:

@@ -13,6 +13,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "run", command_run, "meter until stopped" },
+	{ "status", command_status, "health of a running meter, and its audit" },
 	{ "check", command_check, "can this machine run it, and what is missing" },
 	{ "networks", command_networks, "check an untracked list and print what it means" },
 };

@@ -54,7 +54,12 @@ int main(int argc, char **argv)
 		.nic_id = argc > 2 && *argv[2] ? argv[2] : "unknown",
 		.compiled = &list,
 		.outputs = { outputs, COUNT(outputs) },
-		.capture = { 16 << 20, 16384, CAPTURE_MATCH_BOTH },
+		.capture = {
+			.records = CAPTURE_RECORDS_PACKET,
+			.ring_bytes = 16 << 20,
+			.flow_entries = 262144,
+			.user_entries = 16384,
+		},
 		.interval_s = 10,
 	};
 

@@ -44,8 +44,7 @@ int account_record(struct account *account, struct traffic_record *record)
 {
 	account->sum.packets[record->direction] += record->packets;
 	account->sum.bytes[record->direction] += record->bytes;
-	if (record->step != TRAFFIC_STEP_PACKET)
-		account->sum.merged_packets += record->packets;
+	account->sum.step_packets[record->step] += record->packets;
 
 	record->start_ns = clock_wall_ns(&account->clock, record->start_ns);
 	record->end_ns = clock_wall_ns(&account->clock, record->end_ns);

@@ -17,7 +17,7 @@
 struct account_sum {
 	uint64_t packets[2]; /* by direction */
 	uint64_t bytes[2];
-	uint64_t merged_packets; /* those of them that only a lower step had room for */
+	uint64_t step_packets[TRAFFIC_STEP_TOTAL + 1]; /* by the step that counted them */
 	uint32_t users;
 };
 

@@ -3,12 +3,13 @@
  * The ladder: a packet is counted on the highest step that has room for it, so what overload costs
  * is detail, never bytes.
  *
- *	1 packet	a record in the ring
+ *	1 packet	a record in the ring; only where packet records are wanted
+ *	2 flow		a sum by uid, direction, protocol, both ends, interface
  *	3 user		a sum by uid and direction
  *	4 total		a sum by direction, which always has room
  *
- * Step 3's table is drained by user space putting the other, empty one in its place: when that
- * call returns no program writes the retired one any more.
+ * The tables of steps 2 and 3 are drained by user space putting another, empty one in their place:
+ * when that call returns no program writes the retired one any more.
  */
 #ifndef BPF_LADDER_BPF_H
 #define BPF_LADDER_BPF_H
@@ -24,24 +25,38 @@
  * for each record would cost more than all the rest (4 to 16 us); in between it comes by timer. */
 const volatile __u32 ring_wake_bytes = 2 << 20;
 
+const volatile __u32 ladder_records = METER_RECORDS_FLOW;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20);
 } packets SEC(".maps");
 
+struct flows_table {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct flow_key);
+	__type(value, struct table_value);
+} flows_a SEC(".maps"), flows_b SEC(".maps");
+
 struct users_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct user_key);
-	__type(value, struct user_value);
+	__type(value, struct table_value);
 } users_a SEC(".maps"), users_b SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__array(values, struct users_table);
-} users SEC(".maps") = { .values = { &users_a } };
+/* The one slot names the table in use. */
+#define TABLE_SLOT(name, table, initial)                  \
+	struct {                                          \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
+		__uint(max_entries, 1);                   \
+		__uint(key_size, sizeof(__u32));          \
+		__array(values, struct table);            \
+	} name SEC(".maps") = { .values = { &initial } }
+
+TABLE_SLOT(flows, flows_table, flows_a);
+TABLE_SLOT(users, users_table, users_a);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -116,52 +131,104 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 	return false;
 }
 
-/* Step 3. The table is full, or its lock is held by this very CPU below us: step 4. */
-static __always_inline bool ladder_user(__u32 uid, enum meter_direction direction, __u32 bytes,
-					__u32 wire_bytes)
+/* The kernel's clock, read once a tick: each reading costs as much as looking up the user. The time
+ * is written before the tick that it is of: a softirq in between then reads the clock itself. */
+static __always_inline __u64 tick_ns(struct audit_value *cpu)
 {
-	struct user_key key = { .uid = uid, .direction = direction };
-	__u64 now = bpf_ktime_get_boot_ns();
-	struct user_value *value;
+	__u64 tick = bpf_jiffies64();
+
+	if (*(volatile __u64 *)&cpu->tick != tick) {
+		*(volatile __u64 *)&cpu->tick_ns = bpf_ktime_get_boot_ns();
+		*(volatile __u64 *)&cpu->tick = tick;
+	}
+	return cpu->tick_ns;
+}
+
+/* Add to an entry of the table in use, making it if it is new. No: the table is full, or its lock
+ * is held by this very CPU below us. */
+static __always_inline bool table_add(void *slots, const void *key, __u32 bytes, __u32 wire_bytes,
+				      __u64 now_ns)
+{
+	struct table_value *value;
 	__u32 slot = 0;
-	void *table = bpf_map_lookup_elem(&users, &slot);
+	void *table = bpf_map_lookup_elem(slots, &slot);
 
 	if (!table)
 		return false;
-	value = bpf_map_lookup_elem(table, &key);
+	value = bpf_map_lookup_elem(table, key);
 	if (!value) {
-		struct user_value first = { .first_ns = now };
+		struct table_value first = { .first_ns = now_ns };
 
 		/* Another CPU may have been quicker: then its entry is the one to add to. */
-		bpf_map_update_elem(table, &key, &first, BPF_NOEXIST);
-		value = bpf_map_lookup_elem(table, &key);
+		bpf_map_update_elem(table, key, &first, BPF_NOEXIST);
+		value = bpf_map_lookup_elem(table, key);
 		if (!value)
 			return false;
 	}
 	sum_add(&value->sum, bytes);
 	__sync_fetch_and_add(&value->wire_bytes, wire_bytes);
-	value->last_ns = now;
+	value->last_ns = now_ns;
 	return true;
+}
+
+/* Step 2. */
+static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct packet *packet,
+					__u32 uid, enum meter_direction direction, __u64 now_ns)
+{
+	struct flow_key key = {
+		.uid = uid,
+		.ifindex = skb->ifindex,
+		.source_port = packet->source_port,
+		.destination_port = packet->destination_port,
+		.direction = direction,
+		.family = packet->family,
+		.protocol = packet->protocol,
+	};
+
+	if (packet->family == 4) {
+		*(__be32 *)key.source = packet->ipv4.source;
+		*(__be32 *)key.destination = packet->ipv4.destination;
+	} else if (packet->family == 6) {
+		__builtin_memcpy(key.source, packet->ipv6.source, sizeof(key.source));
+		__builtin_memcpy(key.destination, packet->ipv6.destination,
+				 sizeof(key.destination));
+	} else {
+		return false;
+	}
+	return table_add(&flows, &key, skb->len, packet->wire_bytes, now_ns);
+}
+
+/* Step 3. */
+static __always_inline bool ladder_user(struct __sk_buff *skb, const struct packet *packet,
+					__u32 uid, enum meter_direction direction, __u64 now_ns)
+{
+	struct user_key key = { .uid = uid, .direction = direction };
+
+	return table_add(&users, &key, skb->len, packet->wire_bytes, now_ns);
 }
 
 static __always_inline void ladder_count(struct __sk_buff *skb, const struct packet *packet,
 					 __u32 uid, enum meter_direction direction)
 {
-	__u32 bytes = skb->len, wire_bytes = packet->wire_bytes, key = direction;
-	struct audit_value *sums = bpf_map_lookup_elem(&audit, &key);
+	__u32 key = direction;
+	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
+	__u64 now_ns;
 
-	if (!sums) /* never: the key is in the array's range, which only the verifier doubts */
+	if (!cpu) /* never: the key is in the array's range, which only the verifier doubts */
 		return;
-	sum_add(&sums->counted, bytes);
+	sum_add(&cpu->counted, skb->len);
 
-	/* The packet passes; only its record is too many for the ring. Count it further down the
-	 * ladder, so that the totals are never short. */
-	if (ladder_packet(skb, packet, uid, direction))
+	/* The packet passes; only its record may be too many for a step. Count it on the next, so
+	 * that the totals are never short. */
+	if (ladder_records == METER_RECORDS_PACKET && ladder_packet(skb, packet, uid, direction))
 		return;
-	if (ladder_user(uid, direction, bytes, wire_bytes))
+	now_ns = tick_ns(cpu);
+	if (ladder_flow(skb, packet, uid, direction, now_ns))
 		return;
-	sum_add(&sums->total, bytes);
-	__sync_fetch_and_add(&sums->total_wire_bytes, wire_bytes);
+	if (ladder_user(skb, packet, uid, direction, now_ns))
+		return;
+	sum_add(&cpu->total, skb->len);
+	__sync_fetch_and_add(&cpu->total_wire_bytes, packet->wire_bytes);
 }
 
 #endif

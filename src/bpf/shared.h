@@ -24,6 +24,21 @@ enum meter_match {
 	METER_MATCH_REMOTE, /* the end that is not this machine's: source in, destination out */
 };
 
+/* The highest step of the ladder in use. */
+enum meter_records {
+	METER_RECORDS_FLOW,
+	METER_RECORDS_PACKET,
+};
+
+/* Which interfaces count. */
+enum meter_interfaces {
+	METER_INTERFACES_ALL,
+	METER_INTERFACES_ONLY,	 /* those in the table */
+	METER_INTERFACES_EXCEPT, /* all but those */
+};
+
+#define METER_INTERFACES_MAX 256
+
 /* One packet in the ring. What follows depends on the family: source and destination, 4 bytes
  * each for IPv4, 16 for IPv6, in network byte order. */
 struct packet_record {
@@ -63,7 +78,24 @@ struct meter_sum {
 	__u64 bytes;
 };
 
-/* Step 3 of the ladder: what found no room above, by user and direction. */
+/* Step 2 of the ladder: what the packets of a flow have in common. IPv4 addresses stand in the
+ * first 4 bytes, the rest is 0. */
+struct flow_key {
+	__u32 uid;
+	__u32 ifindex;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 direction; /* enum meter_direction */
+	__u8 family;	/* 4 or 6 */
+	__u8 protocol;
+	__u8 padding;
+	__u8 source[16];
+	__u8 destination[16];
+};
+
+_Static_assert(sizeof(struct flow_key) == 48, "map layout");
+
+/* Step 3: the same, less all but these two. */
 struct user_key {
 	__u32 uid;
 	__u32 direction; /* enum meter_direction */
@@ -71,23 +103,28 @@ struct user_key {
 
 _Static_assert(sizeof(struct user_key) == 8, "map layout");
 
-struct user_value {
+/* An entry of steps 2 and 3. Times are CLOCK_BOOTTIME, right to a tick of the kernel's (1..10 ms). */
+struct table_value {
 	struct meter_sum sum;
 	__u64 wire_bytes;
-	__u64 first_ns; /* CLOCK_BOOTTIME */
-	__u64 last_ns;	/* as one of the CPUs wrote it last: right to a packet's time */
+	__u64 first_ns;
+	__u64 last_ns; /* as one of the CPUs wrote it last */
 };
 
-_Static_assert(sizeof(struct user_value) == 40, "map layout");
+_Static_assert(sizeof(struct table_value) == 40, "map layout");
 
 /* Per CPU and direction, never set back. */
 struct audit_value {
 	struct meter_sum counted; /* all that the hooks took on */
 	struct meter_sum total;	  /* the part of it that only step 4 had room for */
 	__u64 total_wire_bytes;
+
+	/* Of no interest to user space: the time, read once a tick. */
+	__u64 tick;
+	__u64 tick_ns;
 };
 
-_Static_assert(sizeof(struct audit_value) == 40, "map layout");
+_Static_assert(sizeof(struct audit_value) == 56, "map layout");
 
 /* The untracked list. Two sets, of which one is active: its index is stored in one write, so no
  * packet is judged by a half-loaded list. The maps are networks_ipv4[set], networks_ipv6[set] and

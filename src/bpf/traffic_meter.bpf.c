@@ -2,7 +2,7 @@
 /*
  * The kernel half: two hooks, one body. Each packet of a metered cgroup, of either family, goes
  *
- *	packet (what it says) -> networks (does it count) -> owner (whose is it) -> ladder (sums)
+ *	interfaces, packet (what it says), networks (does it count) -> owner (whose) -> ladder (sums)
  *
  * and passes, whatever comes of that.
  */
@@ -10,6 +10,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "interfaces.bpf.h"
 #include "ladder.bpf.h"
 #include "networks.bpf.h"
 #include "owner.bpf.h"
@@ -22,6 +23,8 @@ static __always_inline int meter(struct __sk_buff *skb, enum meter_direction dir
 {
 	struct packet packet;
 
+	if (!interfaces_metered(skb))
+		return PACKET_PASSES;
 	packet_parse(skb, &packet);
 	if (!networks_untracked(&packet, direction))
 		ladder_count(skb, &packet, owner_uid(skb), direction);

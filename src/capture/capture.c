@@ -12,6 +12,7 @@
 #include "bpf/shared.h"
 #include "capture/decode.h"
 #include "capture/features.h"
+#include "capture/interfaces.h"
 #include "capture/ring.h"
 #include "capture/tables.h"
 #include "capture/untracked.h"
@@ -27,12 +28,23 @@ _Static_assert((int)CAPTURE_MATCH_BOTH == METER_MATCH_BOTH &&
 		       (int)CAPTURE_MATCH_REMOTE == METER_MATCH_REMOTE,
 	       "both halves mean the same by a match rule");
 
+_Static_assert((int)CAPTURE_RECORDS_FLOW == METER_RECORDS_FLOW &&
+		       (int)CAPTURE_RECORDS_PACKET == METER_RECORDS_PACKET,
+	       "both halves mean the same by a kind of records");
+
+_Static_assert((int)CAPTURE_INTERFACES_ALL == METER_INTERFACES_ALL &&
+		       (int)CAPTURE_INTERFACES_ONLY == METER_INTERFACES_ONLY &&
+		       (int)CAPTURE_INTERFACES_EXCEPT == METER_INTERFACES_EXCEPT &&
+		       CAPTURE_INTERFACES_MAX == METER_INTERFACES_MAX,
+	       "both halves mean the same by a rule of interfaces");
+
 struct capture {
 	struct traffic_meter_bpf *skeleton;
 	struct bpf_link *links[METER_DIRECTIONS];
 	struct ring ring;
-	struct tables users;
+	struct tables flows, users;
 	struct untracked untracked;
+	struct metered_interfaces interfaces;
 
 	/* Step 4 is never set back, so what is new there is a difference. */
 	struct audit_value *audit_per_cpu;
@@ -82,25 +94,55 @@ static int set_template(struct bpf_map *outer, const struct bpf_map *inner, uint
 	return bpf_map__set_inner_map_fd(outer, fd);
 }
 
-static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings,
-		     int *ret_template_fd)
+static int set_table_sizes(struct bpf_map *slot, struct bpf_map *a, struct bpf_map *b,
+			   uint32_t entries, int *ret_template_fd)
 {
-	uint64_t ring_bytes = round_up_power_of_two(settings->ring_bytes);
 	int r;
 
-	skeleton->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
-	skeleton->rodata->networks_match = (uint32_t)settings->match;
-	if ((r = bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes)) < 0 ||
-	    (r = bpf_map__set_max_entries(skeleton->maps.users_a, settings->user_entries)) < 0 ||
-	    (r = bpf_map__set_max_entries(skeleton->maps.users_b, settings->user_entries)) < 0)
+	if ((r = bpf_map__set_max_entries(a, entries)) < 0 ||
+	    (r = bpf_map__set_max_entries(b, entries)) < 0)
 		return r;
-	return set_template(skeleton->maps.users, skeleton->maps.users_a, settings->user_entries,
-			    ret_template_fd);
+	return set_template(slot, a, entries, ret_template_fd);
+}
+
+/* The templates have to live until the maps are loaded. */
+struct templates {
+	int flows_fd, users_fd;
+};
+
+static void templates_close(struct templates *templates)
+{
+	close_fd(&templates->flows_fd);
+	close_fd(&templates->users_fd);
+}
+
+/* The ring is not used for flow records, but its map is: then it is the smallest there is. */
+static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings,
+		     struct templates *templates)
+{
+	bool packets = settings->records == CAPTURE_RECORDS_PACKET;
+	uint64_t ring_bytes =
+		round_up_power_of_two(packets ? settings->ring_bytes : CAPTURE_RING_BYTES_MIN);
+	int r;
+
+	skeleton->rodata->ladder_records = (uint32_t)settings->records;
+	skeleton->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
+	skeleton->rodata->interfaces_rule = (uint32_t)settings->interfaces_rule;
+	skeleton->rodata->networks_match = (uint32_t)settings->match;
+	r = bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes);
+	if (r < 0)
+		return r;
+	r = set_table_sizes(skeleton->maps.flows, skeleton->maps.flows_a, skeleton->maps.flows_b,
+			    settings->flow_entries, &templates->flows_fd);
+	if (r < 0)
+		return r;
+	return set_table_sizes(skeleton->maps.users, skeleton->maps.users_a, skeleton->maps.users_b,
+			       settings->user_entries, &templates->users_fd);
 }
 
 static int load(struct capture *capture, const struct capture_settings *settings)
 {
-	_cleanup_close_ int template_fd = -1;
+	_cleanup_(templates_close) struct templates templates = { -1, -1 };
 	struct traffic_meter_bpf *skeleton;
 	int r;
 
@@ -108,7 +150,7 @@ static int load(struct capture *capture, const struct capture_settings *settings
 	skeleton = capture->skeleton = traffic_meter_bpf__open();
 	if (!skeleton)
 		return log_error_errno(errno, "open the BPF object");
-	r = set_sizes(skeleton, settings, &template_fd);
+	r = set_sizes(skeleton, settings, &templates);
 	if (r < 0)
 		return log_error_errno(r, "set the sizes of the BPF maps");
 	r = traffic_meter_bpf__load(skeleton);
@@ -125,11 +167,18 @@ static int load(struct capture *capture, const struct capture_settings *settings
 	return 0;
 }
 
+static int open_tables(struct tables *tables, const struct bpf_map *slot, const struct bpf_map *a,
+		       const struct bpf_map *b)
+{
+	const int inner_fd[2] = { bpf_map__fd(a), bpf_map__fd(b) };
+
+	return tables_open(tables, bpf_map__fd(slot), inner_fd, bpf_map__key_size(a),
+			   bpf_map__value_size(a));
+}
+
 static int open_readers(struct capture *capture)
 {
 	struct traffic_meter_bpf *skeleton = capture->skeleton;
-	const int users_fd[2] = { bpf_map__fd(skeleton->maps.users_a),
-				  bpf_map__fd(skeleton->maps.users_b) };
 	int r;
 
 	capture->n_cpus = libbpf_num_possible_cpus();
@@ -138,9 +187,10 @@ static int open_readers(struct capture *capture)
 	capture->audit_per_cpu = calloc((size_t)capture->n_cpus, sizeof(*capture->audit_per_cpu));
 	if (!capture->audit_per_cpu)
 		return -ENOMEM;
-	r = tables_open(&capture->users, bpf_map__fd(skeleton->maps.users), users_fd,
-			sizeof(struct user_key), sizeof(struct user_value));
-	if (r < 0)
+	if ((r = open_tables(&capture->flows, skeleton->maps.flows, skeleton->maps.flows_a,
+			     skeleton->maps.flows_b)) < 0 ||
+	    (r = open_tables(&capture->users, skeleton->maps.users, skeleton->maps.users_a,
+			     skeleton->maps.users_b)) < 0)
 		return r;
 	capture->untracked = (struct untracked){
 		.ipv4_fd = bpf_map__fd(skeleton->maps.networks_ipv4),
@@ -164,6 +214,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 
 	if (!capture)
 		return log_error_errno(-ENOMEM, "start");
+	capture->interfaces.netlink_fd = -1;
 	r = features_require();
 	if (r < 0)
 		return r;
@@ -173,6 +224,10 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	r = open_readers(capture);
 	if (r < 0)
 		return log_error_errno(r, "map the BPF ring and tables");
+	r = interfaces_open(&capture->interfaces, &settings->interfaces,
+			    bpf_map__fd(capture->skeleton->maps.interfaces));
+	if (r < 0)
+		return r;
 	*ret = steal_pointer(capture);
 	return 0;
 }
@@ -205,11 +260,8 @@ void capture_detach(struct capture *capture)
 		bpf_link__destroy(capture->links[i]);
 		capture->links[i] = NULL;
 	}
-	/* A program may be under way still. The swap waits for it; where there is no table to put in,
-	 * the same one put in its own place does. */
-	if (capture->users.keys && tables_retire(&capture->users) == -EBUSY)
-		bpf_map_update_elem(capture->users.outer_fd, &(uint32_t){ 0 },
-				    &capture->users.inner_fd[capture->users.active], BPF_ANY);
+	/* A program may be under way still. */
+	tables_wait(&capture->users);
 }
 
 void capture_close(struct capture *capture)
@@ -218,7 +270,9 @@ void capture_close(struct capture *capture)
 		return;
 	for (int i = 0; i < METER_DIRECTIONS; i++)
 		bpf_link__destroy(capture->links[i]);
+	interfaces_close(&capture->interfaces);
 	ring_close(&capture->ring);
+	tables_close(&capture->flows);
 	tables_close(&capture->users);
 	traffic_meter_bpf__destroy(capture->skeleton);
 	free(capture->audit_per_cpu);
@@ -235,12 +289,21 @@ int capture_ring_fd(const struct capture *capture)
 	return bpf_map__fd(capture->skeleton->maps.packets);
 }
 
-static int next_user(struct capture *capture, struct traffic_record *ret)
+/* The next entry of the retired tables, step by step. */
+static int next_entry(struct capture *capture, struct traffic_record *ret)
 {
 	const void *key, *value;
-	int r = tables_next(&capture->users, &key, &value);
+	int r = tables_next(&capture->flows, &key, &value);
 
-	return r > 0 ? (decode_user(key, value, ret) ?: 1) : r;
+	if (r != 0)
+		return r > 0 ? (decode_flow(key, value, ret) ?: 1) : r;
+	r = tables_next(&capture->users, &key, &value);
+	if (r != 0)
+		return r > 0 ? (decode_user(key, value, ret) ?: 1) : r;
+	if (!capture->n_totals)
+		return 0;
+	*ret = capture->totals[--capture->n_totals];
+	return 1;
 }
 
 int capture_next(struct capture *capture, struct traffic_record *ret)
@@ -254,14 +317,8 @@ int capture_next(struct capture *capture, struct traffic_record *ret)
 		return r < 0 ? log_error_errno(r, "read a record of %zu bytes from the ring", size)
 			     : 1;
 	}
-	r = next_user(capture, ret);
-	if (r < 0)
-		return log_error_errno(r, "read the user table");
-	if (r == 0 && capture->n_totals) {
-		*ret = capture->totals[--capture->n_totals];
-		r = 1;
-	}
-	return r;
+	r = next_entry(capture, ret);
+	return r < 0 ? log_error_errno(r, "read the flow and user tables") : r;
 }
 
 void capture_release(struct capture *capture)
@@ -317,15 +374,20 @@ static int retire_totals(struct capture *capture)
 	return 0;
 }
 
+/* A swap waits for the kernel's grace period: some 10 ms that an empty table is not worth. */
+static int retire_used(struct tables *tables)
+{
+	int r = tables_active_used(tables) ? tables_retire(tables) : 0;
+
+	return r == -EBUSY ? 0 : r;
+}
+
 int capture_retire(struct capture *capture)
 {
-	int r = 0;
+	int r;
 
-	/* A swap waits for the kernel's grace period: some 10 ms that an empty table is not worth. */
-	if (tables_active_used(&capture->users))
-		r = tables_retire(&capture->users);
-	if (r < 0 && r != -EBUSY)
-		return log_error_errno(r, "retire the user table");
+	if ((r = retire_used(&capture->flows)) < 0 || (r = retire_used(&capture->users)) < 0)
+		return log_error_errno(r, "retire the flow and user tables");
 	return retire_totals(capture);
 }
 
@@ -341,4 +403,84 @@ int capture_read_audit(struct capture *capture, struct capture_audit *ret)
 		ret->bytes[i] = value.counted.bytes;
 	}
 	return 0;
+}
+
+static void add_record(struct capture_audit *sum, const struct traffic_record *record)
+{
+	sum->packets[record->direction] += record->packets;
+	sum->bytes[record->direction] += record->bytes;
+}
+
+static void add_flow(void *sum, const void *key, const void *value)
+{
+	struct traffic_record record;
+
+	if (decode_flow(key, value, &record) == 0)
+		add_record(sum, &record);
+}
+
+static void add_user(void *sum, const void *key, const void *value)
+{
+	struct traffic_record record;
+
+	if (decode_user(key, value, &record) == 0)
+		add_record(sum, &record);
+}
+
+int capture_read_held(struct capture *capture, struct capture_audit *ret)
+{
+	struct ring ring = capture->ring; /* a look that moves nothing */
+	struct traffic_record record;
+	const void *data;
+	size_t size;
+	int r;
+
+	*ret = (struct capture_audit){ 0 };
+	while (ring_next(&ring, &data, &size))
+		if (decode_packet(data, size, &record) == 0)
+			add_record(ret, &record);
+	if ((r = tables_look(&capture->flows, add_flow, ret)) < 0 ||
+	    (r = tables_look(&capture->users, add_user, ret)) < 0)
+		return log_error_errno(r, "look into the flow and user tables");
+	for (unsigned int i = 0; i < capture->n_totals; i++)
+		add_record(ret, &capture->totals[i]);
+	for (enum meter_direction i = 0; i < METER_DIRECTIONS; i++) {
+		struct audit_value value;
+
+		r = read_audit(capture, i, &value);
+		if (r < 0)
+			return r;
+		ret->packets[i] += value.total.packets - capture->totals_read[i].total.packets;
+		ret->bytes[i] += value.total.bytes - capture->totals_read[i].total.bytes;
+	}
+	return 0;
+}
+
+/* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
+ * rounded up to a power of two. */
+static uint64_t table_memory(const struct bpf_map *map)
+{
+	uint64_t entries = bpf_map__max_entries(map);
+	uint64_t buckets = 1;
+
+	while (buckets < entries)
+		buckets <<= 1;
+	return 2 *
+	       (entries * (48 + bpf_map__key_size(map) + bpf_map__value_size(map)) + buckets * 16);
+}
+
+uint64_t capture_memory(const struct capture *capture)
+{
+	return capture->ring.size + table_memory(capture->skeleton->maps.flows_a) +
+	       table_memory(capture->skeleton->maps.users_a);
+}
+
+int capture_interfaces_fd(const struct capture *capture)
+{
+	return capture->interfaces.netlink_fd;
+}
+
+void capture_interfaces_changed(struct capture *capture)
+{
+	interfaces_changed(&capture->interfaces);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <traffic_meter/option.h>
 #include <traffic_meter/record.h>
 
 #include "networks/networks.h"
@@ -23,10 +24,27 @@ enum capture_match {
 	CAPTURE_MATCH_REMOTE,
 };
 
+enum capture_records {
+	CAPTURE_RECORDS_FLOW,
+	CAPTURE_RECORDS_PACKET,
+};
+
+enum capture_interfaces {
+	CAPTURE_INTERFACES_ALL,
+	CAPTURE_INTERFACES_ONLY,
+	CAPTURE_INTERFACES_EXCEPT,
+};
+
+#define CAPTURE_INTERFACES_MAX 256
+
 struct capture_settings {
+	enum capture_records records;
 	uint64_t ring_bytes; /* rounded up to a power of two, a page at least */
+	uint32_t flow_entries;
 	uint32_t user_entries;
 	enum capture_match match;
+	enum capture_interfaces interfaces_rule;
+	struct traffic_strings interfaces; /* the caller's, for as long as the capture lives */
 };
 
 /* What the hooks took on since they were loaded, per direction. */
@@ -70,5 +88,17 @@ void capture_release(struct capture *capture);
 int capture_retire(struct capture *capture);
 
 int capture_read_audit(struct capture *capture, struct capture_audit *ret);
+
+/* What the ring and the tables hold that capture_next() has not returned. While traffic flows it is
+ * right but for the packets of the moment. */
+int capture_read_held(struct capture *capture, struct capture_audit *ret);
+
+/* Bytes of kernel memory: the ring, and both tables of each step. */
+uint64_t capture_memory(const struct capture *capture);
+
+/* For epoll: readable when interfaces changed, and then capture_interfaces_changed() is to be
+ * called. -1: no need. */
+int capture_interfaces_fd(const struct capture *capture);
+void capture_interfaces_changed(struct capture *capture);
 
 #endif

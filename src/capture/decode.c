@@ -45,22 +45,50 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 	return 0;
 }
 
-int decode_user(const struct user_key *key, const struct user_value *value,
+static void decode_value(const struct table_value *value, struct traffic_record *record)
+{
+	record->start_ns = value->first_ns;
+	record->end_ns = value->last_ns;
+	record->bytes = value->sum.bytes;
+	record->wire_bytes = value->wire_bytes;
+	record->packets = value->sum.packets;
+}
+
+int decode_flow(const struct flow_key *key, const struct table_value *value,
+		struct traffic_record *ret)
+{
+	if (key->direction >= METER_DIRECTIONS ||
+	    (key->family != TRAFFIC_FAMILY_IPV4 && key->family != TRAFFIC_FAMILY_IPV6))
+		return -EBADMSG;
+	*ret = (struct traffic_record){
+		.uid = key->uid,
+		.login_uid = TRAFFIC_NO_UID,
+		.ifindex = key->ifindex,
+		.source_port = ntohs(key->source_port),
+		.destination_port = ntohs(key->destination_port),
+		.direction = key->direction,
+		.family = key->family,
+		.protocol = key->protocol,
+		.step = TRAFFIC_STEP_FLOW,
+	};
+	memcpy(ret->source, key->source, sizeof(ret->source));
+	memcpy(ret->destination, key->destination, sizeof(ret->destination));
+	decode_value(value, ret);
+	return 0;
+}
+
+int decode_user(const struct user_key *key, const struct table_value *value,
 		struct traffic_record *ret)
 {
 	if (key->direction >= METER_DIRECTIONS)
 		return -EBADMSG;
 	*ret = (struct traffic_record){
-		.start_ns = value->first_ns,
-		.end_ns = value->last_ns,
-		.bytes = value->sum.bytes,
-		.wire_bytes = value->wire_bytes,
-		.packets = value->sum.packets,
 		.uid = key->uid,
 		.login_uid = TRAFFIC_NO_UID,
 		.direction = (uint8_t)key->direction,
 		.step = TRAFFIC_STEP_USER,
 	};
+	decode_value(value, ret);
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/cleanup.h"
+
 int tables_open(struct tables *tables, int outer_fd, const int inner_fd[2], size_t key_size,
 		size_t value_size)
 {
@@ -32,6 +34,15 @@ bool tables_active_used(const struct tables *tables)
 
 	return tables->key_size <= sizeof(key) &&
 	       bpf_map_get_next_key(tables->inner_fd[tables->active], NULL, key) == 0;
+}
+
+void tables_wait(const struct tables *tables)
+{
+	uint32_t slot = 0;
+
+	if (tables->keys)
+		bpf_map_update_elem(tables->outer_fd, &slot, &tables->inner_fd[tables->active],
+				    BPF_ANY);
 }
 
 int tables_retire(struct tables *tables)
@@ -89,4 +100,48 @@ int tables_next(struct tables *tables, const void **ret_key, const void **ret_va
 	*ret_value = (char *)tables->values + tables->position * tables->value_size;
 	tables->position++;
 	return 1;
+}
+
+typedef void (*see_fn)(void *userdata, const void *key, const void *value);
+
+static void see_entries(const struct tables *tables, const void *keys, const void *values,
+			uint32_t n, see_fn see, void *userdata)
+{
+	for (uint32_t i = 0; i < n; i++)
+		see(userdata, (const char *)keys + i * tables->key_size,
+		    (const char *)values + i * tables->value_size);
+}
+
+static int look_into(const struct tables *tables, int fd, see_fn see, void *userdata)
+{
+	_cleanup_free_ void *keys = calloc(TABLES_PIECE, tables->key_size);
+	_cleanup_free_ void *values = calloc(TABLES_PIECE, tables->value_size);
+	uint32_t cursor, *from = NULL;
+	int r;
+
+	if (!keys || !values)
+		return -ENOMEM;
+	do {
+		uint32_t n = TABLES_PIECE;
+
+		r = bpf_map_lookup_batch(fd, from, &cursor, keys, values, &n, NULL);
+		if (r && errno != ENOENT)
+			return -errno;
+		see_entries(tables, keys, values, n, see, userdata);
+		from = &cursor;
+	} while (!r);
+	return 0;
+}
+
+int tables_look(const struct tables *tables, see_fn see, void *userdata)
+{
+	uint32_t read = tables->retired ? tables->n - tables->position : 0;
+	int r;
+
+	see_entries(tables, (const char *)tables->keys + tables->position * tables->key_size,
+		    (const char *)tables->values + tables->position * tables->value_size, read, see,
+		    userdata);
+	r = tables->retired ? look_into(tables, tables->inner_fd[!tables->active], see, userdata)
+			    : 0;
+	return r < 0 ? r : look_into(tables, tables->inner_fd[tables->active], see, userdata);
 }

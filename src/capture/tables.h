@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TABLES_PIECE 256
+#define TABLES_PIECE 512
 
 struct tables {
 	int outer_fd;
@@ -39,8 +39,17 @@ bool tables_active_used(const struct tables *tables);
  * error of bpf(2). */
 int tables_retire(struct tables *tables);
 
+/* Return when no program runs any more that was running now: the kernel waits for them at each change
+ * of the slot, also one that puts in what is there. */
+void tables_wait(const struct tables *tables);
+
 /* Take the next entry out of the retired table. 1, and the pointers are good until the next call;
  * 0: it is empty; or an error of bpf(2). */
 int tables_next(struct tables *tables, const void **ret_key, const void **ret_value);
+
+/* Call `see` for each entry that tables_next() has not returned yet, of both tables, taking none.
+ * 0, -ENOMEM, or an error of bpf(2). */
+int tables_look(const struct tables *tables,
+		void (*see)(void *userdata, const void *key, const void *value), void *userdata);
 
 #endif

@@ -13,6 +13,7 @@
 static int probe_load(void)
 {
 	const struct capture_settings settings = { .ring_bytes = CAPTURE_RING_BYTES_MIN,
+						   .flow_entries = 1,
 						   .user_entries = 1 };
 	struct capture *capture = NULL;
 	int r = capture_open(&capture, &settings);

@@ -4,20 +4,22 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <time.h>
 
 #include "account/account.h"
 #include "capture/cgroup.h"
+#include "command/control.h"
+#include "command/health.h"
 #include "output/batch.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/loop.h"
 
 #define OUTPUTS_MAX	  16
 #define NIC_ID_LENGTH_MAX 64
@@ -28,30 +30,20 @@
 /* What a stop may take for the outputs to write what they hold. */
 #define STOP_TIMEOUT_S 10
 
-enum event {
-	EVENT_SIGNAL,
-	EVENT_RING,
-	EVENT_POLL,
-	EVENT_INTERVAL,
-	EVENT_DURATION,
-	EVENT_CLOCK,
-	EVENT_ROOM,
-};
-
 struct meter {
 	const struct meter_settings *settings;
 	struct capture *capture;
 	struct account account;
-	struct output_queue *outputs[OUTPUTS_MAX];
+	struct loop loop;
+	struct output_queue *outputs[HEALTH_OUTPUTS_MAX];
 	size_t n_outputs;
 	struct batch *batch; /* the next one to fill; NULL: none is allocated */
 	uint64_t batches;
-
-	/* What was handed to the outputs, for the audit. */
-	struct output_sum read;
-
-	int epoll_fd, signal_fd, room_fd, poll_fd, interval_fd, duration_fd;
-	bool stopping;
+	char *cgroup;
+	size_t n_networks;
+	uint64_t start_ns;
+	int signal_fd, room_fd; /* the loop's */
+	int control_fd;
 };
 
 int meter_verify_nic_id(const char *nic_id)
@@ -84,9 +76,11 @@ static int load_networks(struct meter *meter)
 	if (r < 0)
 		return log_error_errno(r, "read the untracked list %s", settings->untracked);
 	r = capture_set_networks(meter->capture, &list);
-	if (r == 0)
-		log_notice("%zu untracked networks from %s", list.n, settings->untracked);
-	return r;
+	if (r < 0)
+		return r;
+	meter->n_networks = list.n;
+	log_notice("%zu untracked networks from %s", list.n, settings->untracked);
+	return 0;
 }
 
 static bool outputs_have_room(const struct meter *meter)
@@ -108,8 +102,6 @@ static int fill_batch(struct meter *meter, struct batch *batch)
 		r = account_record(&meter->account, record);
 		if (r < 0)
 			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
-		meter->read.packets[record->direction] += record->packets;
-		meter->read.bytes[record->direction] += record->bytes;
 		batch->n++;
 	}
 	return 0;
@@ -118,8 +110,10 @@ static int fill_batch(struct meter *meter, struct batch *batch)
 /* Move what the kernel holds to the outputs, until there is no more or one of them has no room:
  * then the rest waits where it is, and the ladder takes what comes after.
  * 1: no more; 0: no room; or an error. */
-static int drain(struct meter *meter)
+static int drain(void *userdata)
 {
+	struct meter *meter = userdata;
+
 	while (outputs_have_room(meter)) {
 		struct batch *batch;
 		int r;
@@ -143,19 +137,39 @@ static int drain(struct meter *meter)
 	return 0;
 }
 
+/* What had to be counted further down the ladder than the settings want. */
+static void format_overload(const struct meter *meter, const struct account_sum *sum, char *text,
+			    size_t size)
+{
+	uint64_t by_flow = sum->step_packets[TRAFFIC_STEP_FLOW];
+	uint64_t lower =
+		sum->step_packets[TRAFFIC_STEP_USER] + sum->step_packets[TRAFFIC_STEP_TOTAL];
+
+	if (meter->settings->capture.records == CAPTURE_RECORDS_FLOW)
+		by_flow = 0;
+	text[0] = '\0';
+	if (by_flow || lower)
+		snprintf(text, size,
+			 "; overload: %" PRIu64 " packets summed up by flow, %" PRIu64
+			 " without addresses",
+			 by_flow, lower);
+}
+
 static void log_interval(struct meter *meter)
 {
 	struct account_sum sum = account_next_interval(&meter->account);
+	char overload[128];
 
+	format_overload(meter, &sum, overload, sizeof(overload));
 	log_info("%" PRIu64 " s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
 		 " packets, %" PRIu64 " bytes; %" PRIu32 " users%s",
 		 meter->settings->interval_s, sum.packets[TRAFFIC_IN], sum.bytes[TRAFFIC_IN],
-		 sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users,
-		 sum.merged_packets ? "; overloaded: some rows stand for many packets" : "");
+		 sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users, overload);
 }
 
-static int end_interval(struct meter *meter)
+static int on_interval(void *userdata)
 {
+	struct meter *meter = userdata;
 	int r = capture_retire(meter->capture);
 
 	if (r < 0)
@@ -163,6 +177,32 @@ static int end_interval(struct meter *meter)
 	r = drain(meter);
 	log_interval(meter);
 	return r;
+}
+
+static int on_duration(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	meter->loop.stopping = true;
+	return 0;
+}
+
+/* What was captured before the clock was set is read first, and keeps its time. */
+static int on_clock_set(void *userdata)
+{
+	struct meter *meter = userdata;
+	int r = drain(meter);
+
+	clock_was_set(&meter->account.clock);
+	return r;
+}
+
+static int on_interfaces(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	capture_interfaces_changed(meter->capture);
+	return 0;
 }
 
 static void reload(struct meter *meter)
@@ -173,76 +213,66 @@ static void reload(struct meter *meter)
 		output_queue_flush(meter->outputs[i]);
 }
 
-static void handle_signal(struct meter *meter)
+static int on_signal(void *userdata)
 {
+	struct meter *meter = userdata;
 	struct signalfd_siginfo signal;
 
 	if (read(meter->signal_fd, &signal, sizeof(signal)) != sizeof(signal))
-		return;
+		return 0;
 	if (signal.ssi_signo == SIGHUP)
 		reload(meter);
 	else
-		meter->stopping = true;
-}
-
-/* Timers and eventfds are level-triggered: reading takes the event off. */
-static void take_event(int fd)
-{
-	uint64_t count;
-
-	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_debug("read an event: %s", strerror(errno));
-}
-
-static int handle_event(struct meter *meter, enum event event)
-{
-	switch (event) {
-	case EVENT_SIGNAL:
-		handle_signal(meter);
-		return 0;
-	case EVENT_RING:
-		return drain(meter);
-	case EVENT_POLL:
-		take_event(meter->poll_fd);
-		return drain(meter);
-	case EVENT_ROOM:
-		take_event(meter->room_fd);
-		return drain(meter);
-	case EVENT_INTERVAL:
-		take_event(meter->interval_fd);
-		return end_interval(meter);
-	case EVENT_DURATION:
-		meter->stopping = true;
-		return 0;
-	case EVENT_CLOCK: {
-		int r = drain(meter);
-
-		clock_was_set(&meter->account.clock);
-		return r;
-	}
-	}
+		meter->loop.stopping = true;
 	return 0;
 }
 
-static int watch(struct meter *meter, int fd, enum event event, uint32_t events)
+static uint64_t monotonic_ns(void)
 {
-	struct epoll_event watched = { .events = events, .data.u32 = event };
+	struct timespec now;
 
-	return epoll_ctl(meter->epoll_fd, EPOLL_CTL_ADD, fd, &watched) ? -errno : 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static int open_timer(struct meter *meter, int *ret_fd, enum event event, uint64_t first_ms,
-		      uint64_t period_ms)
+static int read_health(struct meter *meter, struct health *ret)
 {
-	struct itimerspec timer = {
-		.it_value = { (time_t)(first_ms / 1000), (long)(first_ms % 1000) * 1000000 },
-		.it_interval = { (time_t)(period_ms / 1000), (long)(period_ms % 1000) * 1000000 },
-	};
+	const struct meter_settings *settings = meter->settings;
+	int r;
 
-	*ret_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (*ret_fd < 0 || timerfd_settime(*ret_fd, 0, &timer, NULL))
-		return -errno;
-	return watch(meter, *ret_fd, event, EPOLLIN);
+	*ret = (struct health){
+		.pid = getpid(),
+		.instance = settings->instance ?: "",
+		.cgroup = meter->cgroup,
+		.records = settings->capture.records == CAPTURE_RECORDS_FLOW ? "flow" : "packet",
+		.interval_s = settings->interval_s,
+		.uptime_s = (monotonic_ns() - meter->start_ns) / 1000000000,
+		.kernel_memory = capture_memory(meter->capture),
+		.networks = meter->n_networks,
+		.n_outputs = meter->n_outputs,
+	};
+	for (size_t i = 0; i < meter->n_outputs; i++)
+		output_queue_status(meter->outputs[i], &ret->outputs[i]);
+	r = capture_read_held(meter->capture, &ret->held);
+	return r < 0 ? r : capture_read_audit(meter->capture, &ret->counted);
+}
+
+static int on_control(void *userdata)
+{
+	_cleanup_free_ char *text = NULL;
+	struct meter *meter = userdata;
+	struct health health;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	if (file && read_health(meter, &health) == 0) {
+		health_write_json(&health, file);
+		health_write_text(&health, file);
+	}
+	if (file)
+		fclose(file);
+	control_answer(meter->control_fd, text ?: "", size);
+	return 0;
 }
 
 static int open_signals(struct meter *meter)
@@ -253,59 +283,74 @@ static int open_signals(struct meter *meter)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL))
-		return -errno;
-	/* A peer that went away is an error of write(), for the output to tell. */
+	/* A peer that went away, a file at its limit: errors of write(), for the output to tell. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	meter->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (meter->signal_fd < 0)
-		return -errno;
-	return watch(meter, meter->signal_fd, EVENT_SIGNAL, EPOLLIN);
+	return loop_add_signals(&meter->loop, &signals, &meter->signal_fd, on_signal, meter);
 }
 
 static int open_events(struct meter *meter)
 {
 	int r;
 
-	meter->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (meter->epoll_fd < 0)
-		return -errno;
-	meter->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (meter->room_fd < 0)
-		return -errno;
-	if ((r = open_signals(meter)) < 0 ||
-	    (r = watch(meter, meter->room_fd, EVENT_ROOM, EPOLLIN)) < 0 ||
-	    (r = watch(meter, meter->account.clock.fd, EVENT_CLOCK, EPOLLIN)) < 0)
-		return r;
-	return 0;
+	if ((r = loop_open(&meter->loop)) < 0 || (r = open_signals(meter)) < 0 ||
+	    (r = loop_add_event(&meter->loop, &meter->room_fd, drain, meter)) < 0 ||
+	    (r = loop_add(&meter->loop, meter->account.clock.fd, EPOLLIN, on_clock_set, meter)) < 0)
+		return log_error_errno(r, "set up the event loop");
+	if (capture_interfaces_fd(meter->capture) < 0)
+		return 0;
+	r = loop_add(&meter->loop, capture_interfaces_fd(meter->capture), EPOLLIN, on_interfaces,
+		     meter);
+	return r < 0 ? log_error_errno(r, "watch interfaces") : 0;
 }
 
 /* Timers begin when the programs are attached. */
 static int open_timers(struct meter *meter)
 {
 	const struct meter_settings *settings = meter->settings;
+	struct loop *loop = &meter->loop;
 	int r;
 
-	if ((r = watch(meter, capture_ring_fd(meter->capture), EVENT_RING, EPOLLIN | EPOLLET)) <
+	if ((r = loop_add(loop, capture_ring_fd(meter->capture), EPOLLIN | EPOLLET, drain, meter)) <
 		    0 ||
-	    (r = open_timer(meter, &meter->poll_fd, EVENT_POLL, POLL_INTERVAL_MS,
-			    POLL_INTERVAL_MS)) < 0 ||
-	    (r = open_timer(meter, &meter->interval_fd, EVENT_INTERVAL, settings->interval_s * 1000,
-			    settings->interval_s * 1000)) < 0)
-		return r;
-	if (settings->duration_s)
-		return open_timer(meter, &meter->duration_fd, EVENT_DURATION,
-				  settings->duration_s * 1000, 0);
-	return 0;
+	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
+	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
+				on_interval, meter)) < 0)
+		return log_error_errno(r, "set up the timers");
+	if (!settings->duration_s)
+		return 0;
+	r = loop_add_timer(loop, settings->duration_s * 1000, 0, on_duration, meter);
+	return r < 0 ? log_error_errno(r, "set up the timer of the duration") : 0;
+}
+
+/* A meter works without its control socket; `status` does not. */
+static void open_control(struct meter *meter)
+{
+	const char *instance = meter->settings->instance;
+	int r;
+
+	if (!instance)
+		return;
+	r = control_listen(instance, &meter->control_fd);
+	if (r == -EADDRINUSE)
+		log_warning("another meter has the instance '%s'; this one has no status: give it "
+			    "a name of its own with --instance",
+			    instance);
+	else if (r < 0)
+		log_warning_errno(r,
+				  "listen at " CONTROL_DIRECTORY "/%s.sock; there will be no "
+				  "status",
+				  instance);
+	else if (loop_add(&meter->loop, meter->control_fd, EPOLLIN, on_control, meter) < 0)
+		log_warning("status requests can't be watched for");
 }
 
 static int open_outputs(struct meter *meter)
 {
 	const struct traffic_strings *specs = &meter->settings->outputs;
 
-	if (specs->n > OUTPUTS_MAX) {
-		log_error("%zu outputs; %d are the most", specs->n, OUTPUTS_MAX);
+	if (specs->n > HEALTH_OUTPUTS_MAX) {
+		log_error("%zu outputs; %d are the most", specs->n, HEALTH_OUTPUTS_MAX);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < specs->n; i++) {
@@ -319,14 +364,6 @@ static int open_outputs(struct meter *meter)
 	return 0;
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* After the detaching: read to the end, waiting for room where an output is slow. */
 static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 {
@@ -335,10 +372,12 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 	/* Twice: a table that retired before the detaching may have had to be read first. */
 	for (int i = 0; i < 2; i++) {
 		while ((r = drain(meter)) == 0 && monotonic_ns() < deadline_ns) {
-			struct epoll_event event;
+			struct pollfd room = { .fd = meter->room_fd, .events = POLLIN };
+			uint64_t count;
 
-			epoll_wait(meter->epoll_fd, &event, 1, 100);
-			take_event(meter->room_fd);
+			if (poll(&room, 1, 100) > 0 &&
+			    read(meter->room_fd, &count, sizeof(count)) < 0)
+				break;
 		}
 		if (r <= 0 || (r = capture_retire(meter->capture)) < 0)
 			break;
@@ -346,61 +385,47 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 	return r < 0 ? r : drain(meter);
 }
 
-/* Counted by the hooks = delivered to the output + given up by it. What is missing on the right is
- * said, however it came to that. */
-static int log_audit(const struct capture_audit *counted, const struct output_status *status)
+/* The audit at the end: nothing is queued or in the kernel any more, so what the hooks counted was
+ * delivered, or given up by the output. What is missing is said, however it came to that. */
+static int log_audit(const struct health *health, const struct output_status *output)
 {
-	uint64_t counted_bytes = counted->bytes[0] + counted->bytes[1];
-	uint64_t delivered = status->delivered.bytes[0] + status->delivered.bytes[1];
-	uint64_t delivered_packets = status->delivered.packets[0] + status->delivered.packets[1];
-	int64_t unaccounted = (int64_t)(counted_bytes - delivered);
+	int64_t unaccounted = health_unaccounted(health, output);
 
 	log_notice("%s: %" PRIu64 " packets, in %" PRIu64 " bytes, out %" PRIu64
 		   " bytes; lost %" PRIu64 " bytes; audit: %" PRId64 " bytes unaccounted",
-		   status->spec, delivered_packets, status->delivered.bytes[TRAFFIC_IN],
-		   status->delivered.bytes[TRAFFIC_OUT], status->lost_bytes, unaccounted);
-	return unaccounted || status->lost_bytes ? -EIO : 0;
+		   output->spec,
+		   output->delivered.packets[TRAFFIC_IN] + output->delivered.packets[TRAFFIC_OUT],
+		   output->delivered.bytes[TRAFFIC_IN], output->delivered.bytes[TRAFFIC_OUT],
+		   output->lost_bytes, unaccounted);
+	return unaccounted || output->lost_bytes ? -EIO : 0;
 }
 
 static int stop(struct meter *meter, int result)
 {
 	uint64_t deadline_ns = monotonic_ns() + STOP_TIMEOUT_S * 1000000000ull;
-	struct capture_audit counted = { 0 };
+	struct health health = { 0 };
 	bool hung = false;
 	int r;
 
 	capture_detach(meter->capture);
 	r = drain_to_the_end(meter, deadline_ns);
 	result = result < 0 ? result : r < 0 ? r : 0;
-	r = capture_read_audit(meter->capture, &counted);
+	r = read_health(meter, &health);
 	result = result < 0 ? result : r;
 	log_interval(meter);
 	for (size_t i = 0; i < meter->n_outputs; i++) {
-		struct output_status status;
-
-		hung |= output_queue_stop(meter->outputs[i], deadline_ns, &status) == -ETIMEDOUT;
-		r = log_audit(&counted, &status);
+		hung |= output_queue_stop(meter->outputs[i], deadline_ns, &health.outputs[i]) ==
+			-ETIMEDOUT;
+		r = log_audit(&health, &health.outputs[i]);
 		result = result < 0 ? result : r;
 	}
 	meter->n_outputs = 0;
 	/* A thread that hangs in a system call can't be ended, only left. */
-	if (hung)
+	if (hung) {
+		control_close(meter->settings->instance, &meter->control_fd);
 		_exit(1);
-	return result;
-}
-
-static int loop(struct meter *meter)
-{
-	while (!meter->stopping) {
-		struct epoll_event event;
-		int r = epoll_wait(meter->epoll_fd, &event, 1, -1);
-
-		if (r < 0 && errno != EINTR)
-			return log_error_errno(errno, "wait for events");
-		if (r == 1 && (r = handle_event(meter, (enum event)event.data.u32)) < 0)
-			return r;
 	}
-	return 0;
+	return result;
 }
 
 static void meter_close(struct meter *meter)
@@ -409,13 +434,10 @@ static void meter_close(struct meter *meter)
 	for (size_t i = 0; i < meter->n_outputs; i++)
 		output_queue_stop(meter->outputs[i], 0, NULL);
 	batch_unref(meter->batch);
+	control_close(meter->settings->instance, &meter->control_fd);
+	loop_close(&meter->loop);
 	account_close(&meter->account);
-	close_fd(&meter->epoll_fd);
-	close_fd(&meter->signal_fd);
-	close_fd(&meter->room_fd);
-	close_fd(&meter->poll_fd);
-	close_fd(&meter->interval_fd);
-	close_fd(&meter->duration_fd);
+	free(meter->cgroup);
 }
 
 int meter_run(const struct meter_settings *settings)
@@ -423,35 +445,26 @@ int meter_run(const struct meter_settings *settings)
 	_cleanup_(meter_close) struct meter meter = {
 		.settings = settings,
 		.account.clock.fd = -1,
-		.epoll_fd = -1,
-		.signal_fd = -1,
-		.room_fd = -1,
-		.poll_fd = -1,
-		.interval_fd = -1,
-		.duration_fd = -1,
+		.loop.epoll_fd = -1,
+		.control_fd = -1,
+		.start_ns = monotonic_ns(),
 	};
-	_cleanup_free_ char *cgroup = NULL;
 	int r;
 
 	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 ||
 	    (r = capture_open(&meter.capture, &settings->capture)) < 0 ||
-	    (r = cgroup_choose(settings->cgroup, &cgroup)) < 0 || (r = load_networks(&meter)) < 0 ||
-	    (r = account_open(&meter.account)) < 0)
+	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0 ||
+	    (r = load_networks(&meter)) < 0 || (r = account_open(&meter.account)) < 0 ||
+	    (r = open_events(&meter)) < 0 || (r = open_outputs(&meter)) < 0 ||
+	    (r = capture_attach(meter.capture, meter.cgroup)) < 0)
 		return r;
-	r = open_events(&meter);
-	if (r < 0)
-		return log_error_errno(r, "set up the event loop");
-	r = open_outputs(&meter);
-	if (r < 0)
-		return r;
-	r = capture_attach(meter.capture, cgroup);
-	if (r < 0)
-		return r;
+	open_control(&meter);
 	r = open_timers(&meter);
 	if (r < 0)
-		return stop(&meter, log_error_errno(r, "set up the timers"));
-	log_notice("metering %s", cgroup);
+		return stop(&meter, r);
+	log_notice("metering %s", meter.cgroup);
 	for (size_t i = 0; i < settings->outputs.n; i++)
 		log_notice("records go to %s", settings->outputs.values[i]);
-	return stop(&meter, loop(&meter));
+	r = loop_run(&meter.loop);
+	return stop(&meter, r);
 }

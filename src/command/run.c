@@ -2,11 +2,13 @@
 /* `traffic-meter run`: its options, which are also the keys of the configuration file. */
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "command/command.h"
+#include "command/control.h"
 #include "command/meter.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
@@ -20,16 +22,19 @@ struct run_settings {
 	char *config;
 	char *cgroup;
 	char *nic_id;
+	char *instance;
+	struct traffic_strings interfaces, excluded_interfaces;
 	int records, owner, match;
 	char *untracked;
 	struct traffic_strings outputs;
 	uint64_t interval_s, duration_s;
-	uint64_t ring_bytes, user_entries;
+	uint64_t ring_bytes, flow_entries, user_entries;
 	int log_level;
 };
 
-/* The other choices of these two come with the ladder and the owner policies. */
-static const char *const records_choices[] = { "packet", NULL };
+static const char *const records_choices[] = { "flow", "packet", NULL };
+
+/* The other choices come with the owner policies. */
 static const char *const owner_choices[] = { "socket", NULL };
 static const char *const match_choices[] = { "both", "either", "remote", NULL };
 
@@ -41,12 +46,18 @@ static const struct traffic_option run_options[] = {
 	  .help = "INI file with these options as keys (" CONFIG_DEFAULT ")" },
 	{ "cgroup", TRAFFIC_OPTION_STRING, FIELD(cgroup), "PATH",
 	  .help = "cgroup v2 directory to meter (the root: the whole machine)" },
+	{ "interface", TRAFFIC_OPTION_STRINGS, FIELD(interfaces), "NAME",
+	  .help = "meter these only (all)" },
+	{ "exclude-interface", TRAFFIC_OPTION_STRINGS, FIELD(excluded_interfaces), "NAME",
+	  .help = "meter all but these" },
+	{ "instance", TRAFFIC_OPTION_STRING, FIELD(instance), "NAME",
+	  .help = "name for 'traffic-meter status' (default)" },
 	{ "nic-id", TRAFFIC_OPTION_STRING, FIELD(nic_id), "TEXT",
-	  .help = "label in file names (unknown)" },
+	  .help = "label in file names (the one --interface, else unknown)" },
 	{ "records", TRAFFIC_OPTION_CHOICE, FIELD(records), .choices = records_choices,
-	  .help = "one record for each packet (packet)" },
+	  .help = "a record for each flow and interval, or for each packet (flow)" },
 	{ "interval", TRAFFIC_OPTION_NUMBER, FIELD(interval_s), "SECONDS", .minimum = 1,
-	  .maximum = 86400, .help = "how often merged records are written (10)" },
+	  .maximum = 86400, .help = "how long a flow is summed up (10)" },
 	{ "owner", TRAFFIC_OPTION_CHOICE, FIELD(owner), .choices = owner_choices,
 	  .help = "who is charged: the creator of the socket (socket)" },
 	{ "untracked", TRAFFIC_OPTION_STRING, FIELD(untracked), "FILE",
@@ -60,6 +71,9 @@ static const struct traffic_option run_options[] = {
 	{ "ring-size", TRAFFIC_OPTION_SIZE, FIELD(ring_bytes), "BYTES",
 	  .minimum = CAPTURE_RING_BYTES_MIN, .maximum = CAPTURE_RING_BYTES_MAX,
 	  .help = "of the packet ring, rounded up to a power of two (16M)" },
+	{ "flow-entries", TRAFFIC_OPTION_NUMBER, FIELD(flow_entries), "N", .minimum = 1,
+	  .maximum = 1u << 26,
+	  .help = "flows of an interval that are told apart (262144); twice 140 bytes each" },
 	{ "user-entries", TRAFFIC_OPTION_NUMBER, FIELD(user_entries), "N", .minimum = 1,
 	  .maximum = 1u << 24, .help = "users that overload can be told apart for (16384)" },
 	{ "log-level", TRAFFIC_OPTION_CHOICE, FIELD(log_level), .choices = log_level_names,
@@ -122,12 +136,43 @@ static int read_settings(int argc, char **argv, struct run_settings *settings)
 				       argv + 1, &rest);
 }
 
+static int verify_interfaces(const struct run_settings *settings)
+{
+	const struct traffic_strings *named =
+		settings->interfaces.n ? &settings->interfaces : &settings->excluded_interfaces;
+
+	if (settings->interfaces.n && settings->excluded_interfaces.n) {
+		log_error("--interface and --exclude-interface don't go together: the first names "
+			  "all that is metered");
+		return -EINVAL;
+	}
+	if (named->n > CAPTURE_INTERFACES_MAX) {
+		log_error("%zu interfaces; %d are the most", named->n, CAPTURE_INTERFACES_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < named->n; i++)
+		if (!*named->values[i] || strlen(named->values[i]) >= IF_NAMESIZE) {
+			log_error("'%s' is no interface's name: it has 1 to %d characters",
+				  named->values[i], IF_NAMESIZE - 1);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static const char *choose_nic_id(const struct run_settings *settings)
+{
+	if (settings->nic_id)
+		return settings->nic_id;
+	return settings->interfaces.n == 1 ? settings->interfaces.values[0] : "unknown";
+}
+
 int command_run(int argc, char **argv)
 {
 	_cleanup_(run_settings_free) struct run_settings settings = {
 		.match = CAPTURE_MATCH_BOTH,
 		.interval_s = 10,
 		.ring_bytes = 16 << 20,
+		.flow_entries = 262144,
 		.user_entries = 16384,
 		.log_level = LOG_LEVEL_NOTICE,
 	};
@@ -140,16 +185,30 @@ int command_run(int argc, char **argv)
 	if (settings.help)
 		return print_help();
 	log_set_level((enum log_level)settings.log_level);
+	if (verify_interfaces(&settings) < 0 ||
+	    control_verify_instance(settings.instance ?: "default") < 0)
+		return EXIT_USAGE;
 	if (!settings.outputs.n &&
 	    traffic_strings_add(&settings.outputs, "csv:/var/log/traffic-meter"))
 		return EXIT_FAILED;
 	meter = (struct meter_settings){
 		.cgroup = settings.cgroup,
-		.nic_id = settings.nic_id ?: "unknown",
+		.instance = settings.instance ?: "default",
+		.nic_id = choose_nic_id(&settings),
 		.untracked = settings.untracked,
 		.outputs = settings.outputs,
-		.capture = { settings.ring_bytes, (uint32_t)settings.user_entries,
-			     (enum capture_match)settings.match },
+		.capture = {
+			.records = (enum capture_records)settings.records,
+			.ring_bytes = settings.ring_bytes,
+			.flow_entries = (uint32_t)settings.flow_entries,
+			.user_entries = (uint32_t)settings.user_entries,
+			.match = (enum capture_match)settings.match,
+			.interfaces_rule = settings.interfaces.n	     ? CAPTURE_INTERFACES_ONLY :
+					   settings.excluded_interfaces.n ? CAPTURE_INTERFACES_EXCEPT :
+									    CAPTURE_INTERFACES_ALL,
+			.interfaces = settings.interfaces.n ? settings.interfaces :
+							      settings.excluded_interfaces,
+		},
 		.interval_s = settings.interval_s,
 		.duration_s = settings.duration_s,
 	};

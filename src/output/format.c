@@ -17,33 +17,19 @@ static const char digit_pairs[] = "00010203040506070809"
 
 static unsigned int count_digits(uint64_t number)
 {
+	/* clang-format off */
 	static const uint64_t powers[] = {
-		UINT64_C(0), /* and not 1: zero has a digit too */
-		UINT64_C(10),
-		UINT64_C(100),
-		UINT64_C(1000),
-		UINT64_C(10000),
-		UINT64_C(100000),
-		UINT64_C(1000000),
-		UINT64_C(10000000),
-		UINT64_C(100000000),
-		UINT64_C(1000000000),
-		UINT64_C(10000000000),
-		UINT64_C(100000000000),
-		UINT64_C(1000000000000),
-		UINT64_C(10000000000000),
-		UINT64_C(100000000000000),
-		UINT64_C(1000000000000000),
-		UINT64_C(10000000000000000),
-		UINT64_C(100000000000000000),
-		UINT64_C(1000000000000000000),
-		UINT64_C(10000000000000000000),
+		1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL,
+		100000000ULL, 1000000000ULL, 10000000000ULL, 100000000000ULL, 1000000000000ULL,
+		10000000000000ULL, 100000000000000ULL, 1000000000000000ULL, 10000000000000000ULL,
+		100000000000000000ULL, 1000000000000000000ULL, 10000000000000000000ULL,
 	};
-	/* 1233 / 4096 is log10(2), near enough for 64 bits: right, or one too many. */
+	/* clang-format on */
+	/* 1233 / 4096 is log10(2), near enough for 64 bits: the guess is right or one too few. */
 	unsigned int bits = 64 - (unsigned int)__builtin_clzll(number | 1);
 	unsigned int guess = bits * 1233 >> 12;
 
-	return guess + (number >= powers[guess]);
+	return guess + ((number | 1) >= powers[guess]); /* 0 has a digit, as 1 has */
 }
 
 /* Exactly the last n digits, with zeroes in front. */

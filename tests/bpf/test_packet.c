@@ -292,7 +292,7 @@ static void test_unreadable_goes_to_the_user_table(void **state)
 	struct fixture *fixture = *state;
 	int users_fd = bpf_map__fd(fixture->skeleton->maps.users_a);
 	struct user_key key = { .uid = 0, .direction = METER_OUT };
-	struct user_value before = { 0 }, after;
+	struct table_value before = { 0 }, after;
 	struct traffic_record record;
 	struct made made;
 
@@ -342,6 +342,7 @@ static int setup(void **state)
 	fixture.skeleton = traffic_meter_bpf__open();
 	if (!fixture.skeleton)
 		return -1;
+	fixture.skeleton->rodata->ladder_records = METER_RECORDS_PACKET;
 	bpf_map__set_max_entries(fixture.skeleton->maps.packets, RING_BYTES);
 	if (traffic_meter_bpf__load(fixture.skeleton) ||
 	    ring_open(&fixture.ring, bpf_map__fd(fixture.skeleton->maps.packets), RING_BYTES))

@@ -45,7 +45,7 @@ static void check_packet(const uint8_t *data, size_t size)
 static void check_user(const uint8_t *data, size_t size)
 {
 	struct traffic_record record;
-	struct user_value value;
+	struct table_value value;
 	struct user_key key;
 
 	if (size < sizeof(key) + sizeof(value))
@@ -59,8 +59,27 @@ static void check_user(const uint8_t *data, size_t size)
 	CHECK(record.bytes == value.sum.bytes && record.packets == value.sum.packets);
 }
 
+static void check_flow(const uint8_t *data, size_t size)
+{
+	struct traffic_record record;
+	struct table_value value;
+	struct flow_key key;
+
+	if (size < sizeof(key) + sizeof(value))
+		return;
+	memcpy(&key, data, sizeof(key));
+	memcpy(&value, data + sizeof(key), sizeof(value));
+	if (decode_flow(&key, &value, &record) < 0)
+		return;
+	CHECK(record.direction <= TRAFFIC_OUT);
+	CHECK(record.family == TRAFFIC_FAMILY_IPV4 || record.family == TRAFFIC_FAMILY_IPV6);
+	CHECK(record.step == TRAFFIC_STEP_FLOW);
+	CHECK(record.bytes == value.sum.bytes && record.packets == value.sum.packets);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	check_flow(data, size);
 	check_packet(data, size);
 	check_user(data, size);
 	return 0;

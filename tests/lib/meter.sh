@@ -38,6 +38,7 @@ in_cgroup() { # PATH COMMAND...
 meter_start() {
 	local log=$1
 	shift
+	: >"$log"
 	"$@" 2>"$log" &
 	meter_pid=$!
 	local deadline=$((SECONDS + 30))

@@ -9,14 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 
 work=$(mktemp -d)
 tree=$work/tree
-cgroup=
 PATH=$PATH:/usr/sbin
-cleanup() {
-	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null || :
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup" || :
-	rm -rf "$work"
-}
-trap cleanup EXIT
+trap 'rm -rf "$work"' EXIT
 
 # The code block behind <!-- example: NAME -->.
 example() { # NAME
@@ -59,10 +53,17 @@ is_listed() {
 	assert_contains "help" 'sum:PATH\|- +bytes of each user, in and out' "$("$tree/traffic-meter" run --help)"
 }
 
+# A test is a subshell: what it leaves behind it has to clear away itself.
+leave() {
+	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null || :
+	[ -z "${cgroup:-}" ] || cgroup_remove "$cgroup" || :
+}
+
 # Sent by root in a cgroup of its own, so that the sum is the sender's to the byte.
 works() {
 	need_bpf
-	local sent received
+	trap leave EXIT
+	local sent
 	cgroup=$(cgroup_make example)
 	meter_start "$work/log" "$tree/traffic-meter" run --cgroup "$cgroup" --output "sum:$work/sums"
 	in_cgroup "$cgroup" "$TRAFFIC" udp-send --to 127.0.0.1 9 --count 100 --size 100 >"$work/sent"
@@ -70,9 +71,7 @@ works() {
 	assert_at_least "bytes that were sent" 10000 "$sent"
 	wait_until 20 grep -q "^0 in [0-9]* out $sent\$" "$work/sums"
 	meter_stop || fail "$(cat "$work/log")"
-	received=$(wc -l <"$work/sums")
-	assert_equal "users in the list" 1 "$received"
-	cgroup_remove "$cgroup"
+	assert_equal "users in the list" 1 "$(wc -l <"$work/sums")"
 }
 
 run_test "the example builds as the page says" builds

@@ -47,7 +47,8 @@ class Meter:
         if os.path.exists(self.json):
             os.unlink(self.json)
         self.log = open(self.log_path, "w+")
-        command = [METER, "run", "--cgroup", CGROUP, "--output", "json:" + self.json, *options]
+        command = [METER, "run", "--cgroup", CGROUP, "--output", "json:" + self.json,
+                   "--records", "packet", *options]
         self.begin = time.monotonic()
         self.process = subprocess.Popen(command, stderr=self.log)
         Meter.started.append(self.process)

@@ -120,7 +120,7 @@ bytes_agree() {
 	command -v nft >/dev/null || skip "no nft"
 	local user uid file direction sum pids=()
 	witness_start
-	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --output "csv:$work" \
+	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --output "csv:$work" --records packet \
 		--output "json:$work/all.json"
 	for user in $users; do
 		traffic_of_user "$user" &

@@ -92,7 +92,7 @@ static void test_record_gets_totals_and_time(void **state)
 	assert_int_equal(sum.users, 2);
 	assert_int_equal(sum.bytes[TRAFFIC_IN], 85);
 	assert_int_equal(sum.packets[TRAFFIC_OUT], 1);
-	assert_int_equal(sum.merged_packets, 0);
+	assert_int_equal(sum.step_packets[TRAFFIC_STEP_PACKET], 3);
 	assert_int_equal(account_next_interval(&account).users, 0);
 	record = record_of(7, TRAFFIC_IN, 1);
 	account_record(&account, &record);

@@ -434,7 +434,7 @@ static void opening_fails_for_a_while(void **state)
 	assert_string_equal(status.error, "");
 	assert_int_equal(count_said("flush: Input/output error"), 1);
 	assert_int_equal(count_said("open: Connection refused"), 1);
-	assert_int_equal(count_said("works again after 3 s"), 1);
+	assert_int_equal(count_said("works again after "), 1);
 }
 
 /* Errors that differ each time are not a line each time. */
@@ -484,7 +484,8 @@ static void flushes_on_request(void **state)
 		output_queue_flush(queue);
 		WAIT_FOR(seen.flushes == i);
 	}
-	assert_true(now_ns() - begin_ns < SECOND);
+	/* Not by the five seconds of an idle output. */
+	assert_true(now_ns() - begin_ns < 4 * SECOND);
 	assert_int_equal(stop(10 * SECOND), 0);
 	assert_int_equal(seen.flushes, 6);
 }
@@ -540,7 +541,7 @@ static void stop_of_a_busy_output(void **state)
 	push(10);
 	push(10);
 	assert_int_equal(stop(SECOND), 0);
-	assert_true(now_ns() - begin_ns < 2 * SECOND);
+	assert_true(now_ns() - begin_ns < 4 * SECOND);
 	assert_int_equal(seen.closes, 1);
 	assert_int_equal(status.delivered.packets[0] + status.delivered.packets[1], 20);
 	assert_int_equal(status.queued.packets[0] + status.queued.packets[1], 40);
@@ -569,6 +570,7 @@ static void stop_of_a_hanging_output(void **state)
 	uint64_t begin_ns = now_ns();
 
 	(void)state;
+	seen.flush = -EAGAIN;
 	start();
 	push(10);
 	WAIT_FOR(seen.next == 10);
@@ -577,10 +579,10 @@ static void stop_of_a_hanging_output(void **state)
 	push(10);
 	WAIT_FOR(seen.is_in_write);
 	assert_int_equal(stop(SECOND), -ETIMEDOUT);
-	assert_true(now_ns() - begin_ns < 3 * SECOND);
+	assert_true(now_ns() - begin_ns < 5 * SECOND);
 	assert_int_equal(status.delivered.packets[0] + status.delivered.packets[1], 20);
 	assert_int_equal(status.queued.packets[0] + status.queued.packets[1], 40);
-	/* Nobody knows of the first ten whether they got out: no flush told. */
+	/* Nobody knows of the first ten whether they got out: no flush went well. */
 	assert_int_equal(status.lost_packets, 60);
 	assert_said("given up; 60 packets of ");
 	TELL(seen.hangs = false);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which interfaces are metered: names, and the table of their indexes in the kernel, kept in step
+ * as interfaces come, go and are renamed.
+ */
+#ifndef CAPTURE_INTERFACES_H
+#define CAPTURE_INTERFACES_H
+
+#include <traffic_meter/option.h>
+
+struct metered_interfaces {
+	struct traffic_strings names; /* the caller's */
+	int map_fd;		      /* the caller's */
+	int netlink_fd;		      /* for epoll: readable when a link changed */
+};
+
+/* Load the indexes and watch for changes. A name that there is no interface of is told, and loaded
+ * when one comes. 0 or an error, logged. */
+int interfaces_open(struct metered_interfaces *interfaces, const struct traffic_strings *names,
+		    int map_fd);
+void interfaces_close(struct metered_interfaces *interfaces);
+
+/* netlink_fd was readable: resolve the names again. */
+void interfaces_changed(struct metered_interfaces *interfaces);
+
+#endif

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "command/control.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "util/cleanup.h"
+#include "util/log.h"
+
+#define INSTANCE_LENGTH_MAX 64
+#define ANSWER_TIMEOUT_S    5
+
+int control_verify_instance(const char *instance)
+{
+	size_t length = strlen(instance);
+
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)instance[i]) && !strchr("-_.", instance[i]))
+			length = 0;
+	if (length > 0 && length <= INSTANCE_LENGTH_MAX && instance[0] != '.')
+		return 0;
+	log_error("instance '%.*s': it names a socket, so write 1 to %d letters, digits, '-', '_' "
+		  "or '.'",
+		  INSTANCE_LENGTH_MAX, instance, INSTANCE_LENGTH_MAX);
+	return -EINVAL;
+}
+
+static struct sockaddr_un address_of(const char *instance)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), CONTROL_DIRECTORY "/%.*s.sock",
+		 INSTANCE_LENGTH_MAX, instance);
+	return address;
+}
+
+static int open_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Whether somebody listens: a socket file alone may be what a killed meter left. */
+static bool is_answered(const struct sockaddr_un *address)
+{
+	_cleanup_close_ int fd = open_socket();
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+}
+
+int control_listen(const char *instance, int *ret_fd)
+{
+	struct sockaddr_un address = address_of(instance);
+	_cleanup_close_ int fd = open_socket();
+
+	if (fd < 0)
+		return fd;
+	if (mkdir(CONTROL_DIRECTORY, 0755) && errno != EEXIST)
+		return -errno;
+	if (is_answered(&address))
+		return -EADDRINUSE;
+	unlink(address.sun_path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    chmod(address.sun_path, 0660) || listen(fd, 8))
+		return -errno;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+void control_close(const char *instance, int *fd)
+{
+	struct sockaddr_un address = address_of(instance);
+
+	if (*fd < 0)
+		return;
+	unlink(address.sun_path);
+	close_fd(fd);
+	*fd = -1;
+}
+
+void control_answer(int fd, const char *text, size_t size)
+{
+	_cleanup_close_ int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	/* It fits the socket's buffer many times over; what a peer leaves there goes with it. */
+	if (peer >= 0 && send(peer, text, size, MSG_NOSIGNAL) != (ssize_t)size)
+		log_debug("the answer to a status request was not taken");
+}
+
+int control_ask(const char *instance, char **ret_text)
+{
+	struct sockaddr_un address = address_of(instance);
+	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
+	_cleanup_close_ int fd = open_socket();
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return -errno;
+	do {
+		char *more = realloc(text, size + 4096 + 1);
+
+		if (!more)
+			return -ENOMEM;
+		text = more;
+		n = recv(fd, text + size, 4096, 0);
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		size += (size_t)n;
+	} while (n > 0);
+	text[size] = '\0';
+	*ret_text = steal_pointer(text);
+	return 0;
+}

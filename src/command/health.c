@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "command/health.h"
+
+#include <inttypes.h>
+
+static uint64_t both(const uint64_t by_direction[2])
+{
+	return by_direction[TRAFFIC_IN] + by_direction[TRAFFIC_OUT];
+}
+
+int64_t health_unaccounted(const struct health *health, const struct output_status *output)
+{
+	return (int64_t)(both(health->counted.bytes) - both(output->delivered.bytes) -
+			 both(output->queued.bytes) - output->lost_bytes -
+			 both(health->held.bytes));
+}
+
+static void write_string(const char *text, FILE *file)
+{
+	fputc('"', file);
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\')
+			fprintf(file, "\\u%04x", (unsigned char)*text);
+		else
+			fputc(*text, file);
+	}
+	fputc('"', file);
+}
+
+static void write_json_sum(const char *name, const uint64_t packets[2], const uint64_t bytes[2],
+			   FILE *file)
+{
+	fprintf(file,
+		"\"%s\":{\"in\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
+		"},\"out\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 "}}",
+		name, packets[TRAFFIC_IN], bytes[TRAFFIC_IN], packets[TRAFFIC_OUT],
+		bytes[TRAFFIC_OUT]);
+}
+
+static void write_json_output(const struct health *health, const struct output_status *output,
+			      FILE *file)
+{
+	fputs("{\"spec\":", file);
+	write_string(output->spec, file);
+	fputc(',', file);
+	write_json_sum("delivered", output->delivered.packets, output->delivered.bytes, file);
+	fputc(',', file);
+	write_json_sum("queued", output->queued.packets, output->queued.bytes, file);
+	fprintf(file,
+		",\"lost_packets\":%" PRIu64 ",\"lost_bytes\":%" PRIu64 ",\"errors\":%" PRIu64
+		",\"unaccounted_bytes\":%" PRId64 ",\"error\":",
+		output->lost_packets, output->lost_bytes, output->errors,
+		health_unaccounted(health, output));
+	write_string(output->error, file);
+	fputc('}', file);
+}
+
+void health_write_json(const struct health *health, FILE *file)
+{
+	fprintf(file, "{\"version\":\"" VERSION "\",\"pid\":%d,\"instance\":", (int)health->pid);
+	write_string(health->instance, file);
+	fputs(",\"cgroup\":", file);
+	write_string(health->cgroup, file);
+	fprintf(file,
+		",\"records\":\"%s\",\"interval\":%" PRIu64 ",\"uptime\":%" PRIu64
+		",\"untracked_networks\":%" PRIu64 ",\"kernel_memory\":%" PRIu64 ",",
+		health->records, health->interval_s, health->uptime_s, health->networks,
+		health->kernel_memory);
+	write_json_sum("counted", health->counted.packets, health->counted.bytes, file);
+	fputc(',', file);
+	write_json_sum("held", health->held.packets, health->held.bytes, file);
+	fputs(",\"outputs\":[", file);
+	for (size_t i = 0; i < health->n_outputs; i++) {
+		if (i)
+			fputc(',', file);
+		write_json_output(health, &health->outputs[i], file);
+	}
+	fputs("]}\n", file);
+}
+
+static void write_row(const char *name, const uint64_t packets[2], const uint64_t bytes[2],
+		      FILE *file)
+{
+	fprintf(file, "  %-12s %18" PRIu64 " %14" PRIu64 " %18" PRIu64 " %14" PRIu64 "\n", name,
+		bytes[TRAFFIC_IN], packets[TRAFFIC_IN], bytes[TRAFFIC_OUT], packets[TRAFFIC_OUT]);
+}
+
+static void write_text_output(const struct health *health, const struct output_status *output,
+			      FILE *file)
+{
+	fprintf(file, "output %s%s%s\n", output->spec, *output->error ? ": " : "", output->error);
+	write_row("delivered", output->delivered.packets, output->delivered.bytes, file);
+	write_row("queued", output->queued.packets, output->queued.bytes, file);
+	if (output->lost_bytes || output->lost_packets)
+		fprintf(file, "  lost %" PRIu64 " packets, %" PRIu64 " bytes\n",
+			output->lost_packets, output->lost_bytes);
+	fprintf(file, "  audit: %" PRId64 " bytes unaccounted\n",
+		health_unaccounted(health, output));
+}
+
+void health_write_text(const struct health *health, FILE *file)
+{
+	fprintf(file,
+		"traffic-meter " VERSION ", instance %s, pid %d, up %" PRIu64 " s\n"
+		"cgroup %s, %s records, interval %" PRIu64 " s, %" PRIu64 " untracked networks\n"
+		"kernel memory %" PRIu64 " KiB (ring and tables)\n"
+		"%-14s %18s %14s %18s %14s\n",
+		health->instance, (int)health->pid, health->uptime_s, health->cgroup,
+		health->records, health->interval_s, health->networks, health->kernel_memory >> 10,
+		"", "bytes in", "packets in", "bytes out", "packets out");
+	write_row("counted", health->counted.packets, health->counted.bytes, file);
+	write_row("in kernel", health->held.packets, health->held.bytes, file);
+	for (size_t i = 0; i < health->n_outputs; i++)
+		write_text_output(health, &health->outputs[i], file);
+}
