@@ -41,7 +41,7 @@ struct meter {
 	uint64_t batches;
 	char *cgroup;
 	size_t n_networks;
-	uint64_t start_ns;
+	uint64_t start_ns, interval_start_ns;
 	int signal_fd, room_fd; /* the loop's */
 	int control_fd;
 };
@@ -59,6 +59,14 @@ int meter_verify_nic_id(const char *nic_id)
 		  "%d bytes, or hold '/', '..' or unprintable characters",
 		  NIC_ID_LENGTH_MAX, nic_id, NIC_ID_LENGTH_MAX);
 	return -EINVAL;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int load_networks(struct meter *meter)
@@ -158,13 +166,16 @@ static void format_overload(const struct meter *meter, const struct account_sum 
 static void log_interval(struct meter *meter)
 {
 	struct account_sum sum = account_next_interval(&meter->account);
+	uint64_t now_ns = monotonic_ns();
 	char overload[128];
 
 	format_overload(meter, &sum, overload, sizeof(overload));
-	log_info("%" PRIu64 " s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
+	log_info("%.1f s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
 		 " packets, %" PRIu64 " bytes; %" PRIu32 " users%s",
-		 meter->settings->interval_s, sum.packets[TRAFFIC_IN], sum.bytes[TRAFFIC_IN],
-		 sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users, overload);
+		 (double)(now_ns - meter->interval_start_ns) / 1e9, sum.packets[TRAFFIC_IN],
+		 sum.bytes[TRAFFIC_IN], sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users,
+		 overload);
+	meter->interval_start_ns = now_ns;
 }
 
 static int on_interval(void *userdata)
@@ -225,14 +236,6 @@ static int on_signal(void *userdata)
 	else
 		meter->loop.stopping = true;
 	return 0;
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int read_health(struct meter *meter, struct health *ret)
@@ -458,6 +461,7 @@ int meter_run(const struct meter_settings *settings)
 	    (r = open_events(&meter)) < 0 || (r = open_outputs(&meter)) < 0 ||
 	    (r = capture_attach(meter.capture, meter.cgroup)) < 0)
 		return r;
+	meter.interval_start_ns = monotonic_ns();
 	open_control(&meter);
 	r = open_timers(&meter);
 	if (r < 0)
