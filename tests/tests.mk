@@ -27,7 +27,7 @@ fuzzers := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuz
 
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(sources) $(O)/traffic_meter.skel.h
 	@mkdir -p $(@D)
-	$(CLANG) -std=gnu11 -D_GNU_SOURCE $(FUZZ_CFLAGS) -Iinclude -Isrc -I$(O) $(library_cflags) -o $@ \
+	$(CLANG) -std=gnu11 -D_GNU_SOURCE -DVERSION='"fuzz"' $(FUZZ_CFLAGS) -Iinclude -Isrc -I$(O) $(library_cflags) -o $@ \
 		$< $(sources) $(library_libs) -lpthread
 
 .PHONY: fuzzers

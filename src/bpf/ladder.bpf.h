@@ -36,7 +36,7 @@ struct flows_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 262144);
 	__type(key, struct flow_key);
-	__type(value, struct table_value);
+	__type(value, struct flow_value);
 } flows_a SEC(".maps"), flows_b SEC(".maps");
 
 struct users_table {
@@ -83,11 +83,13 @@ static __always_inline __u64 ring_wake_flag(__u32 record_size)
 }
 
 static __always_inline void ring_fill_head(struct packet_record *head, struct __sk_buff *skb,
-					   const struct packet *packet, __u32 uid,
+					   const struct packet *packet, const struct owner *owner,
 					   enum meter_direction direction)
 {
 	head->time_ns = bpf_ktime_get_boot_ns();
-	head->uid = uid;
+	head->uid = owner->uid;
+	head->login_uid = owner->login_uid;
+	__builtin_memcpy(head->program, owner->program, sizeof(head->program));
 	head->bytes = skb->len;
 	head->wire_bytes = packet->wire_bytes;
 	head->ifindex = skb->ifindex;
@@ -96,12 +98,12 @@ static __always_inline void ring_fill_head(struct packet_record *head, struct __
 	head->family = packet->family;
 	head->protocol = packet->protocol;
 	head->direction = direction;
-	head->padding = 0;
+	__builtin_memset(head->padding, 0, sizeof(head->padding));
 }
 
 /* Step 1. A record in the ring has a header of 8 bytes. */
 static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct packet *packet,
-					  __u32 uid, enum meter_direction direction)
+					  const struct owner *owner, enum meter_direction direction)
 {
 	if (packet->family == 4) {
 		struct packet_record_ipv4 *record =
@@ -109,7 +111,7 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 
 		if (!record)
 			return false;
-		ring_fill_head(&record->head, skb, packet, uid, direction);
+		ring_fill_head(&record->head, skb, packet, owner, direction);
 		record->source = packet->ipv4.source;
 		record->destination = packet->ipv4.destination;
 		bpf_ringbuf_submit(record, ring_wake_flag(sizeof(*record) + 8));
@@ -121,7 +123,7 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 
 		if (!record)
 			return false;
-		ring_fill_head(&record->head, skb, packet, uid, direction);
+		ring_fill_head(&record->head, skb, packet, owner, direction);
 		__builtin_memcpy(record->source, packet->ipv6.source, sizeof(record->source));
 		__builtin_memcpy(record->destination, packet->ipv6.destination,
 				 sizeof(record->destination));
@@ -144,10 +146,10 @@ static __always_inline __u64 tick_ns(struct audit_value *cpu)
 	return cpu->tick_ns;
 }
 
-/* Add to an entry of the table in use, making it if it is new. No: the table is full, or its lock
- * is held by this very CPU below us. */
-static __always_inline bool table_add(void *slots, const void *key, __u32 bytes, __u32 wire_bytes,
-				      __u64 now_ns)
+/* Add to an entry of the table in use, making it as `first` if it is new. No: the table is full, or
+ * its lock is held by this very CPU below us. */
+static __always_inline bool table_add(void *slots, const void *key, const struct table_value *first,
+				      __u32 bytes, __u32 wire_bytes)
 {
 	struct table_value *value;
 	__u32 slot = 0;
@@ -157,26 +159,26 @@ static __always_inline bool table_add(void *slots, const void *key, __u32 bytes,
 		return false;
 	value = bpf_map_lookup_elem(table, key);
 	if (!value) {
-		struct table_value first = { .first_ns = now_ns };
-
 		/* Another CPU may have been quicker: then its entry is the one to add to. */
-		bpf_map_update_elem(table, key, &first, BPF_NOEXIST);
+		bpf_map_update_elem(table, key, first, BPF_NOEXIST);
 		value = bpf_map_lookup_elem(table, key);
 		if (!value)
 			return false;
 	}
 	sum_add(&value->sum, bytes);
 	__sync_fetch_and_add(&value->wire_bytes, wire_bytes);
-	value->last_ns = now_ns;
+	value->last_ns = first->first_ns;
 	return true;
 }
 
 /* Step 2. */
 static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct packet *packet,
-					__u32 uid, enum meter_direction direction, __u64 now_ns)
+					const struct owner *owner, enum meter_direction direction,
+					__u64 now_ns)
 {
+	struct flow_value first = { .value.first_ns = now_ns, .owner = *owner };
 	struct flow_key key = {
-		.uid = uid,
+		.uid = owner->uid,
 		.ifindex = skb->ifindex,
 		.source_port = packet->source_port,
 		.destination_port = packet->destination_port,
@@ -195,7 +197,7 @@ static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct pack
 	} else {
 		return false;
 	}
-	return table_add(&flows, &key, skb->len, packet->wire_bytes, now_ns);
+	return table_add(&flows, &key, &first.value, skb->len, packet->wire_bytes);
 }
 
 /* Step 3. */
@@ -203,12 +205,13 @@ static __always_inline bool ladder_user(struct __sk_buff *skb, const struct pack
 					__u32 uid, enum meter_direction direction, __u64 now_ns)
 {
 	struct user_key key = { .uid = uid, .direction = direction };
+	struct table_value first = { .first_ns = now_ns };
 
-	return table_add(&users, &key, skb->len, packet->wire_bytes, now_ns);
+	return table_add(&users, &key, &first, skb->len, packet->wire_bytes);
 }
 
 static __always_inline void ladder_count(struct __sk_buff *skb, const struct packet *packet,
-					 __u32 uid, enum meter_direction direction)
+					 const struct owner *owner, enum meter_direction direction)
 {
 	__u32 key = direction;
 	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
@@ -220,12 +223,12 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
-	if (ladder_records == METER_RECORDS_PACKET && ladder_packet(skb, packet, uid, direction))
+	if (ladder_records == METER_RECORDS_PACKET && ladder_packet(skb, packet, owner, direction))
 		return;
 	now_ns = tick_ns(cpu);
-	if (ladder_flow(skb, packet, uid, direction, now_ns))
+	if (ladder_flow(skb, packet, owner, direction, now_ns))
 		return;
-	if (ladder_user(skb, packet, uid, direction, now_ns))
+	if (ladder_user(skb, packet, owner->uid, direction, now_ns))
 		return;
 	sum_add(&cpu->total, skb->len);
 	__sync_fetch_and_add(&cpu->total_wire_bytes, packet->wire_bytes);

@@ -30,6 +30,24 @@ enum meter_records {
 	METER_RECORDS_PACKET,
 };
 
+/* Whose a socket's packets are. */
+enum meter_owner {
+	METER_OWNER_PROCESS, /* the user of the process that uses the socket */
+	METER_OWNER_LOGIN,   /* the same, by the audit login uid where there is one */
+	METER_OWNER_SOCKET,  /* the socket's creator */
+};
+
+#define METER_NO_UID 0xffffffffu
+
+/* What is known of a socket's owner, in its socket storage and with each flow. */
+struct owner {
+	__u32 uid;
+	__u32 login_uid; /* METER_NO_UID: none, or not known */
+	char program[16];
+};
+
+_Static_assert(sizeof(struct owner) == 24, "map layout");
+
 /* Which interfaces count. */
 enum meter_interfaces {
 	METER_INTERFACES_ALL,
@@ -52,7 +70,9 @@ struct packet_record {
 	__u8 family; /* 4 or 6 */
 	__u8 protocol;
 	__u8 direction; /* enum meter_direction */
-	__u8 padding;
+	__u8 padding[5];
+	__u32 login_uid;
+	char program[16];
 };
 
 struct packet_record_ipv4 {
@@ -67,9 +87,9 @@ struct packet_record_ipv6 {
 	__u8 destination[16];
 };
 
-_Static_assert(sizeof(struct packet_record) == 32, "ring layout");
-_Static_assert(sizeof(struct packet_record_ipv4) == 40, "ring layout");
-_Static_assert(sizeof(struct packet_record_ipv6) == 64, "ring layout");
+_Static_assert(sizeof(struct packet_record) == 56, "ring layout");
+_Static_assert(sizeof(struct packet_record_ipv4) == 64, "ring layout");
+_Static_assert(sizeof(struct packet_record_ipv6) == 88, "ring layout");
 
 /* Sums only grow, by atomic additions: on one CPU too, where a packet that is being sent can be
  * interrupted by one that a softirq sends. */
@@ -112,6 +132,14 @@ struct table_value {
 };
 
 _Static_assert(sizeof(struct table_value) == 40, "map layout");
+
+/* With a flow goes the owner as of its first packet. */
+struct flow_value {
+	struct table_value value;
+	struct owner owner;
+};
+
+_Static_assert(sizeof(struct flow_value) == 64, "map layout");
 
 /* Per CPU and direction, never set back. */
 struct audit_value {

@@ -22,12 +22,15 @@
 static __always_inline int meter(struct __sk_buff *skb, enum meter_direction direction)
 {
 	struct packet packet;
+	struct owner owner;
 
 	if (!interfaces_metered(skb))
 		return PACKET_PASSES;
 	packet_parse(skb, &packet);
-	if (!networks_untracked(&packet, direction))
-		ladder_count(skb, &packet, owner_uid(skb), direction);
+	if (networks_untracked(&packet, direction))
+		return PACKET_PASSES;
+	owner_find(skb, direction, &owner);
+	ladder_count(skb, &packet, &owner, direction);
 	return PACKET_PASSES;
 }
 

@@ -34,12 +34,14 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
+	BPF_SK_STORAGE_GET_F_CREATE = 1,
 };
 
 enum {
@@ -80,9 +82,59 @@ struct __sk_buff {
 	__u64 tstamp;
 	__u32 wire_len;
 	__u32 gso_segs;
-	__u64 sk;
+	union {
+		struct bpf_sock *sk;
+		__u64 : 64;
+	};
 	__u32 gso_size;
 };
+
+/* What skb->sk points to, as the verifier shows it. */
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__u32 src_ip4;
+	__u32 src_ip6[4];
+	__u32 src_port;
+	__be16 dst_port;
+	__u32 dst_ip4;
+	__u32 dst_ip6[4];
+	__u32 state;
+	__s32 rx_queue_mapping;
+};
+
+#define CO_RE __attribute__((preserve_access_index))
+
+typedef struct {
+	__u32 val;
+} CO_RE kuid_t;
+
+typedef struct {
+	int owned;
+} CO_RE socket_lock_t;
+
+struct sock {
+	socket_lock_t sk_lock;
+	kuid_t sk_uid;
+	__u8 sk_kern_sock : 1;
+} CO_RE;
+
+struct tcp_sock;
+
+struct cred {
+	kuid_t uid;
+} CO_RE;
+
+struct task_struct {
+	unsigned int flags;
+	const struct cred *cred;
+	kuid_t loginuid; /* only with CONFIG_AUDIT */
+	char comm[16];
+} CO_RE;
 
 /* RFC 791. Bit fields would depend on the byte order, so the first byte is one. */
 struct iphdr {

@@ -38,6 +38,11 @@ _Static_assert((int)CAPTURE_INTERFACES_ALL == METER_INTERFACES_ALL &&
 		       CAPTURE_INTERFACES_MAX == METER_INTERFACES_MAX,
 	       "both halves mean the same by a rule of interfaces");
 
+_Static_assert((int)CAPTURE_OWNER_PROCESS == METER_OWNER_PROCESS &&
+		       (int)CAPTURE_OWNER_LOGIN == METER_OWNER_LOGIN &&
+		       (int)CAPTURE_OWNER_SOCKET == METER_OWNER_SOCKET,
+	       "both halves mean the same by a policy");
+
 struct capture {
 	struct traffic_meter_bpf *skeleton;
 	struct bpf_link *links[METER_DIRECTIONS];
@@ -116,6 +121,17 @@ static void templates_close(struct templates *templates)
 	close_fd(&templates->users_fd);
 }
 
+static void set_owner(struct traffic_meter_bpf *skeleton, enum capture_owner owner)
+{
+	if (owner != CAPTURE_OWNER_SOCKET && !features_have_process_owner()) {
+		log_warning("this kernel can't tell which process uses a socket; bytes are charged "
+			    "to the creator of the socket, as with --owner socket");
+		owner = CAPTURE_OWNER_SOCKET;
+	}
+	skeleton->rodata->owner_policy = (uint32_t)owner;
+	skeleton->rodata->owner_task_btf = features_have_task_btf();
+}
+
 /* The ring is not used for flow records, but its map is: then it is the smallest there is. */
 static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings,
 		     struct templates *templates)
@@ -153,6 +169,7 @@ static int load(struct capture *capture, const struct capture_settings *settings
 	r = set_sizes(skeleton, settings, &templates);
 	if (r < 0)
 		return log_error_errno(r, "set the sizes of the BPF maps");
+	set_owner(skeleton, settings->owner);
 	r = traffic_meter_bpf__load(skeleton);
 	if (r == -ENOMEM)
 		return log_error_errno(r,

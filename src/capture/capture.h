@@ -37,7 +37,14 @@ enum capture_interfaces {
 
 #define CAPTURE_INTERFACES_MAX 256
 
+enum capture_owner {
+	CAPTURE_OWNER_PROCESS,
+	CAPTURE_OWNER_LOGIN,
+	CAPTURE_OWNER_SOCKET,
+};
+
 struct capture_settings {
+	enum capture_owner owner; /* falls back to SOCKET, and says so, where the kernel can't */
 	enum capture_records records;
 	uint64_t ring_bytes; /* rounded up to a power of two, a page at least */
 	uint32_t flow_entries;

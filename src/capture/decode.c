@@ -8,6 +8,12 @@
 _Static_assert((int)TRAFFIC_IN == METER_IN && (int)TRAFFIC_OUT == METER_OUT,
 	       "both halves mean the same by a direction");
 
+/* A program's name is the kernel's, NUL-terminated but for what a fuzzer makes. */
+static void decode_program(const char program[16], struct traffic_record *record)
+{
+	memcpy(record->program, program, sizeof(record->program) - 1);
+}
+
 int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 {
 	struct packet_record head;
@@ -33,7 +39,8 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 	record.wire_bytes = head.wire_bytes;
 	record.packets = 1;
 	record.uid = head.uid;
-	record.login_uid = TRAFFIC_NO_UID;
+	record.login_uid = head.login_uid;
+	decode_program(head.program, &record);
 	record.ifindex = head.ifindex;
 	record.source_port = ntohs(head.source_port);
 	record.destination_port = ntohs(head.destination_port);
@@ -54,7 +61,7 @@ static void decode_value(const struct table_value *value, struct traffic_record 
 	record->packets = value->sum.packets;
 }
 
-int decode_flow(const struct flow_key *key, const struct table_value *value,
+int decode_flow(const struct flow_key *key, const struct flow_value *value,
 		struct traffic_record *ret)
 {
 	if (key->direction >= METER_DIRECTIONS ||
@@ -62,7 +69,7 @@ int decode_flow(const struct flow_key *key, const struct table_value *value,
 		return -EBADMSG;
 	*ret = (struct traffic_record){
 		.uid = key->uid,
-		.login_uid = TRAFFIC_NO_UID,
+		.login_uid = value->owner.login_uid,
 		.ifindex = key->ifindex,
 		.source_port = ntohs(key->source_port),
 		.destination_port = ntohs(key->destination_port),
@@ -73,7 +80,8 @@ int decode_flow(const struct flow_key *key, const struct table_value *value,
 	};
 	memcpy(ret->source, key->source, sizeof(ret->source));
 	memcpy(ret->destination, key->destination, sizeof(ret->destination));
-	decode_value(value, ret);
+	decode_program(value->owner.program, ret);
+	decode_value(&value->value, ret);
 	return 0;
 }
 

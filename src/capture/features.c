@@ -97,6 +97,30 @@ static int probe_jit(char *detail, unsigned int detail_size)
 	return fscanf(file, "%d", &value) == 1 ? value != 0 : -EIO;
 }
 
+static bool has_helper(enum bpf_func_id helper)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, helper, NULL) == 1;
+}
+
+bool features_have_process_owner(void)
+{
+	return probe_btf(NULL, 0) == 1 && has_helper(BPF_FUNC_skc_to_tcp_sock);
+}
+
+bool features_have_task_btf(void)
+{
+	return has_helper(BPF_FUNC_get_current_task_btf);
+}
+
+static int probe_process_owner(char *detail, unsigned int detail_size)
+{
+	if (!features_have_process_owner())
+		return 0;
+	if (!features_have_task_btf())
+		snprintf(detail, detail_size, "by probe reads, as before Linux 5.11");
+	return 1;
+}
+
 const struct feature features[] = {
 	{ "privileges", true,
 	  "the meter loads BPF programs: run it as root, or with the capabilities CAP_BPF, "
@@ -113,9 +137,10 @@ const struct feature features[] = {
 	{ "cgroup_skb programs", true,
 	  "the kernel was built without CONFIG_CGROUP_BPF: install the distribution's own kernel",
 	  probe_cgroup_skb },
-	{ "kernel BTF", false,
-	  "owner policies other than `socket` will need a kernel with CONFIG_DEBUG_INFO_BTF",
-	  probe_btf },
+	{ "owner by process", false,
+	  "bytes are charged to the creator of the socket, as with --owner socket: Linux 5.9 with "
+	  "CONFIG_DEBUG_INFO_BTF is needed",
+	  probe_process_owner },
 	{ "BPF JIT", false,
 	  "programs are interpreted, several times slower: 'sysctl net.core.bpf_jit_enable=1'",
 	  probe_jit },

@@ -22,4 +22,10 @@ extern const struct feature features[];
  * privileges, -EOPNOTSUPP for the rest. */
 int features_require(void);
 
+/* The kernel can tell which task uses a TCP socket (5.9, with BTF). */
+bool features_have_process_owner(void);
+
+/* bpf_get_current_task_btf() is there (5.11). */
+bool features_have_task_btf(void);
+
 #endif

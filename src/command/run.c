@@ -34,8 +34,7 @@ struct run_settings {
 
 static const char *const records_choices[] = { "flow", "packet", NULL };
 
-/* The other choices come with the owner policies. */
-static const char *const owner_choices[] = { "socket", NULL };
+static const char *const owner_choices[] = { "process", "login", "socket", NULL };
 static const char *const match_choices[] = { "both", "either", "remote", NULL };
 
 #define FIELD(field) offsetof(struct run_settings, field)
@@ -59,7 +58,7 @@ static const struct traffic_option run_options[] = {
 	{ "interval", TRAFFIC_OPTION_NUMBER, FIELD(interval_s), "SECONDS", .minimum = 1,
 	  .maximum = 86400, .help = "how long a flow is summed up (10)" },
 	{ "owner", TRAFFIC_OPTION_CHOICE, FIELD(owner), .choices = owner_choices,
-	  .help = "who is charged: the creator of the socket (socket)" },
+	  .help = "who is charged: who uses the socket, who logged in, who made it (process)" },
 	{ "untracked", TRAFFIC_OPTION_STRING, FIELD(untracked), "FILE",
 	  .help = "list of networks not to count; read again on SIGHUP" },
 	{ "untracked-match", TRAFFIC_OPTION_CHOICE, FIELD(match), .choices = match_choices,
@@ -199,6 +198,7 @@ int command_run(int argc, char **argv)
 		.outputs = settings.outputs,
 		.capture = {
 			.records = (enum capture_records)settings.records,
+			.owner = (enum capture_owner)settings.owner,
 			.ring_bytes = settings.ring_bytes,
 			.flow_entries = (uint32_t)settings.flow_entries,
 			.user_entries = (uint32_t)settings.user_entries,

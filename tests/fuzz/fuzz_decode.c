@@ -39,7 +39,8 @@ static void check_packet(const uint8_t *data, size_t size)
 	if (record.family == TRAFFIC_FAMILY_IPV4)
 		for (int i = 4; i < 16; i++)
 			CHECK(record.source[i] == 0 && record.destination[i] == 0);
-	CHECK(record.interface[0] == '\0' && record.program[0] == '\0' && !record.cgroup);
+	CHECK(record.interface[0] == '\0' && !record.cgroup);
+	CHECK(memchr(record.program, '\0', sizeof(record.program)));
 }
 
 static void check_user(const uint8_t *data, size_t size)
@@ -62,7 +63,7 @@ static void check_user(const uint8_t *data, size_t size)
 static void check_flow(const uint8_t *data, size_t size)
 {
 	struct traffic_record record;
-	struct table_value value;
+	struct flow_value value;
 	struct flow_key key;
 
 	if (size < sizeof(key) + sizeof(value))
@@ -74,7 +75,8 @@ static void check_flow(const uint8_t *data, size_t size)
 	CHECK(record.direction <= TRAFFIC_OUT);
 	CHECK(record.family == TRAFFIC_FAMILY_IPV4 || record.family == TRAFFIC_FAMILY_IPV6);
 	CHECK(record.step == TRAFFIC_STEP_FLOW);
-	CHECK(record.bytes == value.sum.bytes && record.packets == value.sum.packets);
+	CHECK(memchr(record.program, '\0', sizeof(record.program)));
+	CHECK(record.bytes == value.value.sum.bytes && record.packets == value.value.sum.packets);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
