@@ -106,7 +106,7 @@ $(O)/ipmask_tool: $(O)/tools/ipmask_tool.o $(O)/traffic_meter.a
 
 # At the root stand the products of the plain build.
 traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
-	$(call say,cp $< $@,COPY)
+	$(call say,cp --remove-destination $< $@,COPY)
 
 $(O):
 	mkdir -p $@
