@@ -13,35 +13,13 @@
 #include "capture/decode.h"
 #include "capture/features.h"
 #include "capture/interfaces.h"
+#include "capture/load.h"
 #include "capture/ring.h"
 #include "capture/tables.h"
 #include "capture/untracked.h"
 #include "traffic_meter.skel.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-
-/* The reader is woken each time the ring has filled by another part of this many. */
-#define RING_WAKE_PARTS 8
-
-_Static_assert((int)CAPTURE_MATCH_BOTH == METER_MATCH_BOTH &&
-		       (int)CAPTURE_MATCH_EITHER == METER_MATCH_EITHER &&
-		       (int)CAPTURE_MATCH_REMOTE == METER_MATCH_REMOTE,
-	       "both halves mean the same by a match rule");
-
-_Static_assert((int)CAPTURE_RECORDS_FLOW == METER_RECORDS_FLOW &&
-		       (int)CAPTURE_RECORDS_PACKET == METER_RECORDS_PACKET,
-	       "both halves mean the same by a kind of records");
-
-_Static_assert((int)CAPTURE_INTERFACES_ALL == METER_INTERFACES_ALL &&
-		       (int)CAPTURE_INTERFACES_ONLY == METER_INTERFACES_ONLY &&
-		       (int)CAPTURE_INTERFACES_EXCEPT == METER_INTERFACES_EXCEPT &&
-		       CAPTURE_INTERFACES_MAX == METER_INTERFACES_MAX,
-	       "both halves mean the same by a rule of interfaces");
-
-_Static_assert((int)CAPTURE_OWNER_PROCESS == METER_OWNER_PROCESS &&
-		       (int)CAPTURE_OWNER_LOGIN == METER_OWNER_LOGIN &&
-		       (int)CAPTURE_OWNER_SOCKET == METER_OWNER_SOCKET,
-	       "both halves mean the same by a policy");
 
 struct capture {
 	struct traffic_meter_bpf *skeleton;
@@ -58,131 +36,6 @@ struct capture {
 	struct traffic_record totals[METER_DIRECTIONS];
 	unsigned int n_totals;
 };
-
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	char text[1024];
-	size_t length;
-
-	(void)level;
-	if (!log_enabled(LOG_LEVEL_DEBUG))
-		return 0;
-	length = (size_t)vsnprintf(text, sizeof(text), format, arguments);
-	if (length >= sizeof(text))
-		length = sizeof(text) - 1;
-	while (length && text[length - 1] == '\n')
-		text[--length] = '\0';
-	log_debug("%s", text);
-	return 0;
-}
-
-static uint64_t round_up_power_of_two(uint64_t value)
-{
-	uint64_t power = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	while (power < value)
-		power <<= 1;
-	return power;
-}
-
-/* What the slot takes is told by a map of the same kind and size. (Setting the size of libbpf's own
- * template crashes before libbpf 1.2.) */
-static int set_template(struct bpf_map *outer, const struct bpf_map *inner, uint32_t entries,
-			int *ret_fd)
-{
-	int fd = bpf_map_create(bpf_map__type(inner), "template", bpf_map__key_size(inner),
-				bpf_map__value_size(inner), entries, NULL);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return bpf_map__set_inner_map_fd(outer, fd);
-}
-
-static int set_table_sizes(struct bpf_map *slot, struct bpf_map *a, struct bpf_map *b,
-			   uint32_t entries, int *ret_template_fd)
-{
-	int r;
-
-	if ((r = bpf_map__set_max_entries(a, entries)) < 0 ||
-	    (r = bpf_map__set_max_entries(b, entries)) < 0)
-		return r;
-	return set_template(slot, a, entries, ret_template_fd);
-}
-
-/* The templates have to live until the maps are loaded. */
-struct templates {
-	int flows_fd, users_fd;
-};
-
-static void templates_close(struct templates *templates)
-{
-	close_fd(&templates->flows_fd);
-	close_fd(&templates->users_fd);
-}
-
-static void set_owner(struct traffic_meter_bpf *skeleton, enum capture_owner owner)
-{
-	if (owner != CAPTURE_OWNER_SOCKET && !features_have_process_owner()) {
-		log_warning("this kernel can't tell which process uses a socket; bytes are charged "
-			    "to the creator of the socket, as with --owner socket");
-		owner = CAPTURE_OWNER_SOCKET;
-	}
-	skeleton->rodata->owner_policy = (uint32_t)owner;
-	skeleton->rodata->owner_task_btf = features_have_task_btf();
-}
-
-/* The ring is not used for flow records, but its map is: then it is the smallest there is. */
-static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings,
-		     struct templates *templates)
-{
-	bool packets = settings->records == CAPTURE_RECORDS_PACKET;
-	uint64_t ring_bytes =
-		round_up_power_of_two(packets ? settings->ring_bytes : CAPTURE_RING_BYTES_MIN);
-	int r;
-
-	skeleton->rodata->ladder_records = (uint32_t)settings->records;
-	skeleton->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
-	skeleton->rodata->interfaces_rule = (uint32_t)settings->interfaces_rule;
-	skeleton->rodata->networks_match = (uint32_t)settings->match;
-	r = bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes);
-	if (r < 0)
-		return r;
-	r = set_table_sizes(skeleton->maps.flows, skeleton->maps.flows_a, skeleton->maps.flows_b,
-			    settings->flow_entries, &templates->flows_fd);
-	if (r < 0)
-		return r;
-	return set_table_sizes(skeleton->maps.users, skeleton->maps.users_a, skeleton->maps.users_b,
-			       settings->user_entries, &templates->users_fd);
-}
-
-static int load(struct capture *capture, const struct capture_settings *settings)
-{
-	_cleanup_(templates_close) struct templates templates = { -1, -1 };
-	struct traffic_meter_bpf *skeleton;
-	int r;
-
-	libbpf_set_print(print_libbpf);
-	skeleton = capture->skeleton = traffic_meter_bpf__open();
-	if (!skeleton)
-		return log_error_errno(errno, "open the BPF object");
-	r = set_sizes(skeleton, settings, &templates);
-	if (r < 0)
-		return log_error_errno(r, "set the sizes of the BPF maps");
-	set_owner(skeleton, settings->owner);
-	r = traffic_meter_bpf__load(skeleton);
-	if (r == -ENOMEM)
-		return log_error_errno(r,
-				       "load the BPF maps (ring of %llu bytes, %u users); choose "
-				       "smaller sizes",
-				       (unsigned long long)settings->ring_bytes,
-				       settings->user_entries);
-	if (r < 0)
-		return log_error_errno(r, "load the BPF programs; 'traffic-meter check' tells what "
-					  "this machine lacks, --log-level debug what the kernel "
-					  "said");
-	return 0;
-}
 
 static int open_tables(struct tables *tables, const struct bpf_map *slot, const struct bpf_map *a,
 		       const struct bpf_map *b)
@@ -235,7 +88,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	r = features_require();
 	if (r < 0)
 		return r;
-	r = load(capture, settings);
+	r = load_programs(settings, &capture->skeleton);
 	if (r < 0)
 		return r;
 	r = open_readers(capture);

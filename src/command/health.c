@@ -11,8 +11,7 @@ static uint64_t both(const uint64_t by_direction[2])
 int64_t health_unaccounted(const struct health *health, const struct output_status *output)
 {
 	return (int64_t)(both(health->counted.bytes) - both(output->delivered.bytes) -
-			 both(output->queued.bytes) - output->lost_bytes -
-			 both(health->held.bytes));
+			 both(output->queued.bytes) - both(health->held.bytes));
 }
 
 static void write_string(const char *text, FILE *file)
@@ -92,7 +91,7 @@ static void write_text_output(const struct health *health, const struct output_s
 	write_row("delivered", output->delivered.packets, output->delivered.bytes, file);
 	write_row("queued", output->queued.packets, output->queued.bytes, file);
 	if (output->lost_bytes || output->lost_packets)
-		fprintf(file, "  lost %" PRIu64 " packets, %" PRIu64 " bytes\n",
+		fprintf(file, "  lost of these %" PRIu64 " packets, %" PRIu64 " bytes\n",
 			output->lost_packets, output->lost_bytes);
 	fprintf(file, "  audit: %" PRId64 " bytes unaccounted\n",
 		health_unaccounted(health, output));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The state of a meter at work, above all its audit: all that the hooks counted has to be with the
- * outputs, in a queue, in the kernel's tables, or counted as lost by an output that gave it up.
+ * outputs (which say what of it they had to give up), in a queue, or in the kernel's tables.
  */
 #ifndef COMMAND_HEALTH_H
 #define COMMAND_HEALTH_H
@@ -30,8 +30,9 @@ struct health {
 	size_t n_outputs;
 };
 
-/* counted - (delivered + queued + lost + held), of one output: 0 when all is well and the meter is at
- * rest; while traffic flows the readings are of different moments. */
+/* counted - (delivered + queued + held), of one output: 0 when all is well and the meter is at rest;
+ * while traffic flows the readings are of different moments. What the output gave up is part of what
+ * was delivered to it or queued. */
 int64_t health_unaccounted(const struct health *health, const struct output_status *output);
 
 /* One line of JSON; several lines for people. */

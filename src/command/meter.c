@@ -388,19 +388,21 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 	return r < 0 ? r : drain(meter);
 }
 
-/* The audit at the end: nothing is queued or in the kernel any more, so what the hooks counted was
- * delivered, or given up by the output. What is missing is said, however it came to that. */
+/* The audit at the end. What is missing is said, however it came to that; what the kernel still holds,
+ * because the outputs took no more in time, is lost with it. */
 static int log_audit(const struct health *health, const struct output_status *output)
 {
 	int64_t unaccounted = health_unaccounted(health, output);
+	uint64_t lost = output->lost_bytes + health->held.bytes[TRAFFIC_IN] +
+			health->held.bytes[TRAFFIC_OUT];
 
 	log_notice("%s: %" PRIu64 " packets, in %" PRIu64 " bytes, out %" PRIu64
 		   " bytes; lost %" PRIu64 " bytes; audit: %" PRId64 " bytes unaccounted",
 		   output->spec,
 		   output->delivered.packets[TRAFFIC_IN] + output->delivered.packets[TRAFFIC_OUT],
-		   output->delivered.bytes[TRAFFIC_IN], output->delivered.bytes[TRAFFIC_OUT],
-		   output->lost_bytes, unaccounted);
-	return unaccounted || output->lost_bytes ? -EIO : 0;
+		   output->delivered.bytes[TRAFFIC_IN], output->delivered.bytes[TRAFFIC_OUT], lost,
+		   unaccounted);
+	return unaccounted || lost ? -EIO : 0;
 }
 
 static int stop(struct meter *meter, int result)

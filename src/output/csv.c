@@ -257,8 +257,10 @@ static int add_file(struct traffic_output *output, uint32_t uid, struct csv_file
 	struct csv_file *file = csv_file_new(uid);
 	int r;
 
-	if (!file)
-		return traffic_output_fail(output, -ENOMEM, "add a user");
+	if (!file) {
+		traffic_output_fail(output, -ENOMEM, "add a user");
+		return -ENOMEM;
+	}
 	r = open_file(output, file);
 	if (r < 0 && r != -EPERM) {
 		fail(output, file, "open", r);

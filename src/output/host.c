@@ -296,8 +296,6 @@ static void do_write(struct output_queue *queue)
 	pthread_mutex_unlock(&queue->mutex);
 
 	taken = output->type->write(output, records, left);
-	if (taken == 0)
-		taken = -EAGAIN;
 	if (taken > (ssize_t)left)
 		taken = (ssize_t)left;
 	queue->write_fails = note_call(queue, "write", taken);
@@ -312,7 +310,7 @@ static void do_write(struct output_queue *queue)
 	pthread_mutex_lock(&queue->mutex);
 	if (taken > 0)
 		count_taken(queue, &sum, (size_t)taken);
-	else
+	else /* 0 stands for -EAGAIN */
 		retry_later(queue, &queue->write, BUSY_MIN_NS, BUSY_MAX_NS);
 	if (taken == (ssize_t)left)
 		done = pop(queue);

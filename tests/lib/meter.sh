@@ -5,6 +5,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 METER=${METER:-$root/traffic-meter}
 TRAFFIC=${TRAFFIC:-$root/build/tests/tools/traffic}
 
+# Meters of a test have a name of their own, so that suites can run side by side.
+meter_instance=test-$$
+
 # The cgroup2 mount, wherever it is.
 cgroup_root() { awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts; }
 
@@ -33,14 +36,35 @@ in_cgroup() { # PATH COMMAND...
 	(echo $BASHPID >"$path/cgroup.procs" && exec "$@")
 }
 
-# meter_start LOG COMMAND...: runs the meter in the background and waits until it meters.
-# Sets meter_pid.
+# A test runs in a subshell, so what it leaves running when it fails is kept in a file for the
+# cleanup: process id and start time, which together name no other process, however long ago.
+process_start_time() { sed -E 's/.*\) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+
+process_note() { # PID
+	[ -z "${work:-}" ] || echo "$1 $(process_start_time "$1")" >>"$work/.processes"
+}
+
+# For the cleanup, before it removes $work.
+processes_end() {
+	local pid start
+	[ -f "$work/.processes" ] || return 0
+	while read -r pid start; do
+		[ -n "$start" ] && [ "$(process_start_time "$pid")" = "$start" ] && kill -KILL "$pid"
+	done <"$work/.processes"
+}
+
+# meter_start LOG COMMAND...: runs the meter in the background and waits until it meters. A `run`
+# gets $meter_instance as its name. Sets meter_pid.
 meter_start() {
 	local log=$1
 	shift
+	if [ "$1" = "$METER" ] && [ "$2" = run ]; then
+		set -- "$METER" run --instance "$meter_instance" "${@:3}"
+	fi
 	: >"$log"
 	"$@" 2>"$log" &
 	meter_pid=$!
+	process_note "$meter_pid"
 	local deadline=$((SECONDS + 30))
 	until grep -q 'metering ' "$log"; do
 		if ! kill -0 "$meter_pid" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
@@ -56,6 +80,12 @@ meter_stop() {
 	kill -TERM "$meter_pid"
 	wait "$meter_pid"
 }
+
+# What the meter of $meter_instance says of itself: one line of JSON.
+meter_status() { "$METER" status --json --instance "$meter_instance"; }
+
+# A value out of JSON on standard input: json_value 'status["counted"]["out"]["bytes"]'
+json_value() { python3 -c 'import json, sys; print(eval(sys.argv[1], {"status": json.load(sys.stdin)}))' "$1"; }
 
 # Sum of a CSV column over files, by direction: csv_sum DIRECTION COLUMN FILE...
 csv_sum() {

@@ -8,33 +8,30 @@ cd "$(dirname "$0")/../.." || exit 1
 
 work=$(mktemp -d)
 PATH=$PATH:/usr/sbin
+cgroup=
 cleanup() {
 	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null
+	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
 	umount "$work/full" 2>/dev/null
 	rm -rf "$work"
 	rm -f "/tmp/traffic_user_tm$$_"*
 }
 trap cleanup EXIT
 
-programs_attached() { bpftool prog show 2>/dev/null | grep -c 'name meter_' || true; }
-
-# refuse CODE PATTERN COMMAND...: ends with the code, one line on stderr that matches, no more
-# programs in the kernel than before.
+# refuse CODE PATTERN COMMAND...: ends with the code, one line on stderr that matches, nothing left
+# attached. A meter is pointed at a cgroup of the test's own, where nobody else attaches anything.
 refuse() {
-	local code=$1 pattern=$2 got before
+	local code=$1 pattern=$2 got=0
 	shift 2
-	before=$(programs_attached)
-	got=0
+	if [ -n "$cgroup" ] && [ "$1" = "$METER" ] && [ "${2:-}" = run ]; then
+		set -- "$@" --cgroup "$cgroup"
+	fi
 	timeout 30 "$@" >"$work/stdout" 2>"$work/stderr" </dev/null || got=$?
 	assert_equal "exit code of $*" "$code" "$got"
 	[ "$(wc -l <"$work/stderr")" -eq 1 ] || fail "not one line: $(cat "$work/stderr")"
 	assert_contains "message of $*" "$pattern" "$(cat "$work/stderr")"
-	assert_equal "programs left by $*" "$before" "$(programs_attached)"
+	[ -z "$cgroup" ] || assert_equal "left by $*" "" "$(bpftool cgroup show "$cgroup")"
 }
-
-run_csv() { "$METER" run --output "csv:$work" --duration 1 "$@"; }
-export -f run_csv
-export METER work
 
 usage() {
 	refuse 2 "no command given" "$METER"
@@ -107,6 +104,7 @@ three_capabilities() {
 
 cgroups() {
 	need_bpf
+	local cgroup= # these name one themselves
 	refuse 1 "$work/nowhere.*No such file" "$METER" run --cgroup "$work/nowhere"
 	refuse 1 "/tmp.*not a cgroup v2" "$METER" run --cgroup /tmp
 	refuse 1 "not a cgroup v2" "$METER" run --cgroup "$(cgroup_root)/cgroup.procs"
@@ -225,7 +223,7 @@ disk_full() {
 	mkdir "$work/full"
 	mount -t tmpfs -o size=256k none "$work/full"
 	cgroup=$(cgroup_make full)
-	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/full" --interval 1
+	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/full" --interval 1 --records packet
 	for _ in 1 2 3 4 5; do
 		result=$(in_cgroup "$cgroup" "$TRAFFIC" udp-send --to 127.0.0.1 9 --count 3000 --size 100)
 		sent=$((sent + $(sed 's/.*ip_bytes=//; s/ .*//' <<<"$result")))
@@ -242,6 +240,7 @@ disk_full() {
 	umount "$work/full"
 }
 
+[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make badinput)
 run_test "usage" usage
 run_test "configuration file" config
 run_test "outputs" outputs

@@ -587,6 +587,29 @@ static void directory_made_again(void **state)
 	assert_int_equal(output.lost_records, 0);
 }
 
+/* Moved away, and another put in its place: the next rows are in that one. */
+static void directory_replaced(void **state)
+{
+	char logs[512];
+
+	(void)state;
+	snprintf(logs, sizeof(logs), "%s", path_of("logs"));
+	assert_int_equal(mkdir(logs, 0700), 0);
+	assert_int_equal(open_output(&output, &csv_output, logs, "columns=original"), 0);
+	write_rows(0, 10);
+	flush_output(&output);
+	assert_int_equal(rename(logs, path_of("moved")), 0);
+	write_rows(10, 20);
+	flush_output(&output);
+	assert_int_equal(mkdir(logs, 0700), 0);
+	flush_output(&output);
+	write_rows(0, 5);
+	close_output(&output);
+	assert_int_equal(count_rows(path_of("moved/traffic_user_eth0_1000.log")), 20);
+	assert_int_equal(count_rows(path_of("logs/traffic_user_eth0_1000.log")), 5);
+	assert_int_equal(output.lost_records, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
 
 int main(void)
@@ -610,6 +633,7 @@ int main(void)
 		TEST(file_renamed),
 		TEST(file_deleted),
 		TEST(directory_made_again),
+		TEST(directory_replaced),
 	};
 
 	return cmocka_run_group_tests_name("output_csv", tests, NULL, NULL);

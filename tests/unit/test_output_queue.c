@@ -20,11 +20,12 @@ static struct {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 
-	ssize_t take;		  /* of write(): at most so many; negative: the error */
-	int init, flush;	  /* results */
-	const char *words;	  /* told with an error; NULL: none */
-	unsigned int words_kinds; /* different ones in turn, with a number behind */
-	bool hangs;		  /* write() does not come back before this is false again */
+	ssize_t take;		    /* of write(): at most so many; negative: the error */
+	int init, flush;	    /* results */
+	unsigned int init_works_at; /* from so many inits on; 0: as it says */
+	const char *words;	    /* told with an error; NULL: none */
+	unsigned int words_kinds;   /* different ones in turn, with a number behind */
+	bool hangs;		    /* write() does not come back before this is false again */
 	bool is_in_write;
 	uint64_t lost_at_close; /* packets of a byte each */
 
@@ -76,6 +77,8 @@ static int fake_init(struct traffic_output *output)
 
 	pthread_mutex_lock(&seen.mutex);
 	seen.inits++;
+	if (seen.inits == seen.init_works_at)
+		seen.init = 0;
 	seen.number = (int)context->number;
 	seen.was_new = context->preset == 42 && context->dirt == 0;
 	context->dirt = 1;
@@ -324,21 +327,34 @@ static void full_queue_says_so(void **state)
 	assert_all_delivered();
 }
 
-/* -EAGAIN without words: no error, no noise, and no record lost or taken twice. */
-static void busy(void **state)
+/* Nothing taken, without words: no error, no noise, and no record lost or taken twice. */
+static void is_busy(ssize_t take)
 {
-	(void)state;
-	seen.take = -EAGAIN;
+	uint64_t begin_ns = now_ns();
+
+	seen.take = take;
 	start();
 	push(10);
 	WAIT_FOR(seen.writes >= 4);
-	assert_int_equal(seen.next, 0);
+	assert_true(now_ns() - begin_ns >= 7 * SECOND / 10); /* 0.1 s, 0.2 s, 0.4 s */
 	TELL(seen.take = 3);
 	WAIT_FOR(seen.next == pushed);
 	assert_int_equal(stop(10 * SECOND), 0);
 	assert_all_delivered();
 	assert_int_equal(status.errors, 0);
 	assert_string_equal(said, "");
+}
+
+static void busy(void **state)
+{
+	(void)state;
+	is_busy(-EAGAIN);
+}
+
+static void takes_none(void **state)
+{
+	(void)state;
+	is_busy(0);
 }
 
 /* -EAGAIN with words: an error that is said once, counted, shown while it lasts, and over after
@@ -364,6 +380,29 @@ static void sits_an_error_out(void **state)
 	assert_int_equal(count_said("output fake:x: write x: Input/output error; retrying\n"), 1);
 	assert_int_equal(count_said("output fake:x: works again after "), 1);
 	assert_int_equal(count_said("\n"), 2);
+}
+
+/* A flush that goes well says nothing of a write() that does not. */
+static void fails_in_write_only(void **state)
+{
+	(void)state;
+	start();
+	push(10);
+	WAIT_FOR(seen.next == 10);
+	TELL(seen.words = "no room"; seen.take = -EAGAIN);
+	push(10);
+	for (unsigned int i = 1; i <= 3; i++) {
+		WAIT_FOR(seen.writes >= 1 + i);
+		output_queue_flush(queue);
+		WAIT_FOR(seen.flushes >= i);
+	}
+	output_queue_status(queue, &status);
+	assert_string_equal(status.error, "no room: Input/output error");
+	TELL(seen.take = BATCH_RECORDS);
+	assert_int_equal(stop(10 * SECOND), 0);
+	assert_all_delivered();
+	assert_int_equal(count_said("no room: Input/output error"), 1);
+	assert_int_equal(count_said("works again"), 1);
 }
 
 static void fails_in_flush(void **state)
@@ -564,6 +603,19 @@ static void stop_gives_another_chance(void **state)
 	assert_int_equal(seen.inits, 2);
 }
 
+/* However long the wait was going to be: at the stop it is tried at once, and often. */
+static void stop_does_not_wait_for_a_retry(void **state)
+{
+	(void)state;
+	start();
+	TELL(seen.init = -ECONNREFUSED; seen.take = -EIO);
+	push(10);
+	WAIT_FOR(seen.inits >= 3); /* the next one comes in 4 s */
+	TELL(seen.take = BATCH_RECORDS; seen.init_works_at = seen.inits + 3);
+	assert_int_equal(stop(2 * SECOND), 0);
+	assert_all_delivered();
+}
+
 /* A call that hangs does not hold up the stop, and may still come back later. */
 static void stop_of_a_hanging_output(void **state)
 {
@@ -597,7 +649,9 @@ int main(void)
 		TEST(order_and_counts),
 		TEST(full_queue_says_so),
 		TEST(busy),
+		TEST(takes_none),
 		TEST(sits_an_error_out),
+		TEST(fails_in_write_only),
 		TEST(fails_in_flush),
 		TEST(opens_again),
 		TEST(opening_fails_for_a_while),
@@ -608,6 +662,7 @@ int main(void)
 		TEST(losses_of_the_output),
 		TEST(stop_of_a_busy_output),
 		TEST(stop_gives_another_chance),
+		TEST(stop_does_not_wait_for_a_retry),
 		TEST(stop_of_a_hanging_output),
 	};
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From settings to programs and maps in the kernel: sizes, constants, fall-backs. */
+#ifndef CAPTURE_LOAD_H
+#define CAPTURE_LOAD_H
+
+#include "capture/capture.h"
+
+struct traffic_meter_bpf;
+
+/* *ret is the caller's, to be freed with traffic_meter_bpf__destroy(). An error is logged. */
+int load_programs(const struct capture_settings *settings, struct traffic_meter_bpf **ret);
+
+#endif
