@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Starting and stopping the real program in a shell test: sourced after tap.sh.
 
+PATH=$PATH:/usr/sbin:/sbin
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 METER=${METER:-$root/traffic-meter}
 TRAFFIC=${TRAFFIC:-$root/build/tests/tools/traffic}

@@ -8,7 +8,9 @@ cd "$(dirname "$0")/../.." || exit 1
 
 work=$(mktemp -d)
 label=lo$$
+cgroup=
 cleanup() {
+	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
 	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null
 	rm -rf "$work"
 	rm -f "/tmp/traffic_user_${label}_"*
@@ -62,7 +64,21 @@ rows() {
 	assert_equal "in of uid 4301" $((20 * 148)) "$(csv_sum in 2 "/tmp/traffic_user_${label}_4301.log")"
 	assert_contains "a row" '^out,148,::1,::1,[0-9]+\.[0-9]{9},0,148$' \
 		"$(head -n 1 "/tmp/traffic_user_${label}_4302.log")"
-	[ "$(bpftool prog show | grep -c 'name meter_')" -eq 0 ] || fail "programs stay attached"
+}
+
+nothing_attached() { [ -z "$(bpftool cgroup show "$cgroup")" ]; }
+
+# Two programs while it runs, none after it, however it ended.
+nothing_stays() {
+	need_bpf
+	local signal
+	for signal in INT TERM KILL; do
+		meter_start "$work/log" ./traffic_meter_user "$cgroup" "$label"
+		assert_equal "programs while it runs" 2 "$(bpftool cgroup show "$cgroup" | grep -c meter_)"
+		kill -"$signal" "$meter_pid"
+		wait "$meter_pid" || [ "$signal" = KILL ] || fail "exit code after $signal"
+		wait_until 10 nothing_attached
+	done
 }
 
 # With user.slice there it is the default; elsewhere it is the whole machine.
@@ -99,7 +115,9 @@ compiled_list() {
 	assert_equal "bytes" $((5 * 248)) "$(csv_sum out 2 "/tmp/traffic_user_${label}_4302.log")"
 }
 
+[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make original)
 run_test "rows of traffic_meter_user \"\" lo" rows
+run_test "nothing stays attached" nothing_stays
 run_test "default cgroup" default_cgroup
 run_test "untracked_masks.h" compiled_list
 end_tests
