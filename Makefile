@@ -84,7 +84,8 @@ objects := $(sources:%.c=$(O)/%.o)
 programs := src/main.c tools/traffic_meter_user.c tools/ipmask_tool.c
 program_objects := $(programs:%.c=$(O)/%.o)
 
-$(O)/src/capture/capture.o: $(O)/traffic_meter.skel.h
+# Made before the first compilation; from then on the compiler says who includes it.
+$(objects): | $(O)/traffic_meter.skel.h
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
