@@ -326,6 +326,11 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret)
 	return 0;
 }
 
+enum capture_owner capture_owner_policy(const struct capture *capture)
+{
+	return (enum capture_owner)capture->skeleton->rodata->owner_policy;
+}
+
 /* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
  * rounded up to a power of two. */
 static uint64_t table_memory(const struct bpf_map *map)

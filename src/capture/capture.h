@@ -100,6 +100,9 @@ int capture_read_audit(struct capture *capture, struct capture_audit *ret);
  * right but for the packets of the moment. */
 int capture_read_held(struct capture *capture, struct capture_audit *ret);
 
+/* The policy in force, which may be a fall-back. */
+enum capture_owner capture_owner_policy(const struct capture *capture);
+
 /* Bytes of kernel memory: the ring, and both tables of each step. */
 uint64_t capture_memory(const struct capture *capture);
 

@@ -61,10 +61,10 @@ void health_write_json(const struct health *health, FILE *file)
 	fputs(",\"cgroup\":", file);
 	write_string(health->cgroup, file);
 	fprintf(file,
-		",\"records\":\"%s\",\"interval\":%" PRIu64 ",\"uptime\":%" PRIu64
+		",\"records\":\"%s\",\"owner\":\"%s\",\"interval\":%" PRIu64 ",\"uptime\":%" PRIu64
 		",\"untracked_networks\":%" PRIu64 ",\"kernel_memory\":%" PRIu64 ",",
-		health->records, health->interval_s, health->uptime_s, health->networks,
-		health->kernel_memory);
+		health->records, health->owner, health->interval_s, health->uptime_s,
+		health->networks, health->kernel_memory);
 	write_json_sum("counted", health->counted.packets, health->counted.bytes, file);
 	fputc(',', file);
 	write_json_sum("held", health->held.packets, health->held.bytes, file);
@@ -101,12 +101,14 @@ void health_write_text(const struct health *health, FILE *file)
 {
 	fprintf(file,
 		"traffic-meter " VERSION ", instance %s, pid %d, up %" PRIu64 " s\n"
-		"cgroup %s, %s records, interval %" PRIu64 " s, %" PRIu64 " untracked networks\n"
+		"cgroup %s, %s records, owner by %s, interval %" PRIu64 " s, %" PRIu64
+		" untracked networks\n"
 		"kernel memory %" PRIu64 " KiB (ring and tables)\n"
 		"%-14s %18s %14s %18s %14s\n",
 		health->instance, (int)health->pid, health->uptime_s, health->cgroup,
-		health->records, health->interval_s, health->networks, health->kernel_memory >> 10,
-		"", "bytes in", "packets in", "bytes out", "packets out");
+		health->records, health->owner, health->interval_s, health->networks,
+		health->kernel_memory >> 10, "", "bytes in", "packets in", "bytes out",
+		"packets out");
 	write_row("counted", health->counted.packets, health->counted.bytes, file);
 	write_row("in kernel", health->held.packets, health->held.bytes, file);
 	for (size_t i = 0; i < health->n_outputs; i++)

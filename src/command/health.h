@@ -21,6 +21,7 @@ struct health {
 	const char *instance;
 	const char *cgroup;
 	const char *records; /* "flow" or "packet" */
+	const char *owner;   /* the policy in force */
 	uint64_t interval_s;
 	uint64_t uptime_s;
 	uint64_t kernel_memory; /* bytes: ring and tables */

@@ -238,6 +238,12 @@ static int on_signal(void *userdata)
 	return 0;
 }
 
+static const char *const owner_names[] = {
+	[CAPTURE_OWNER_PROCESS] = "process",
+	[CAPTURE_OWNER_LOGIN] = "login",
+	[CAPTURE_OWNER_SOCKET] = "socket",
+};
+
 static int read_health(struct meter *meter, struct health *ret)
 {
 	const struct meter_settings *settings = meter->settings;
@@ -248,6 +254,7 @@ static int read_health(struct meter *meter, struct health *ret)
 		.instance = settings->instance ?: "",
 		.cgroup = meter->cgroup,
 		.records = settings->capture.records == CAPTURE_RECORDS_FLOW ? "flow" : "packet",
+		.owner = owner_names[capture_owner_policy(meter->capture)],
 		.interval_s = settings->interval_s,
 		.uptime_s = (monotonic_ns() - meter->start_ns) / 1000000000,
 		.kernel_memory = capture_memory(meter->capture),

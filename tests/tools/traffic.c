@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,15 +37,23 @@ struct command {
 
 static const struct command commands[] = {
 	{ "udp-send", udp_send, false, true, false,
-	  "--to ADDR PORT --count N --size BYTES [--rate PPS] [--batch] [--connected]" },
+	  "--to ADDR PORT --count N --size BYTES [--rate PPS] [--batch] [--connected]\n"
+	  "                [--spread-ports P] [--spread-addresses A]: N datagrams to each of P "
+	  "ports\n"
+	  "                of each of A addresses, from PORT and ADDR on" },
 	{ "udp-receive", udp_receive, false, false, true, "--bind ADDR PORT --count N" },
 	{ "udp-echo", udp_echo, false, false, true, "--bind ADDR PORT --count N" },
 	{ "tcp-serve", tcp_serve, false, false, true,
-	  "--bind ADDR PORT --connections N [--reply BYTES]" },
+	  "--bind ADDR PORT --connections N [--reply BYTES] [--ports P] [--expect BYTES]\n"
+	  "                P ports from PORT on; --expect: close first, after that many bytes" },
 	{ "tcp-send", tcp_send, false, true, false,
 	  "--to ADDR PORT --bytes N [--expect-reply BYTES]" },
+	{ "tcp-many", tcp_many, false, true, false,
+	  "--to ADDR PORT --connections N --bytes BYTES [--expect-reply BYTES]\n"
+	  "                one after the other; the peer closes first (tcp-serve --expect)" },
 	{ "ping", raw_ping, true, true, false, "--to ADDR --count N --size BYTES --ident ID" },
-	{ "flood", udp_flood, false, true, false, "--to ADDR PORT --seconds S --size BYTES" },
+	{ "flood", udp_flood, false, true, false,
+	  "--to ADDR PORT --seconds S[.SSS] --size BYTES [--spread FLOWS]" },
 	{ "raw-ipv4", raw_ipv4, true, true, false,
 	  "--to ADDR [PORT] --count N --size BYTES [--options BYTES]\n"
 	  "                [--fragment-offset BYTES] [--more-fragments]" },
@@ -166,12 +175,16 @@ static const struct number numbers[] = {
 	NUMBER("--count", count, 100000000),
 	NUMBER("--size", size, LARGEST_PACKET),
 	NUMBER("--rate", rate, 10000000),
-	NUMBER("--seconds", seconds, 600),
 	NUMBER("--timeout", timeout_s, 600),
 	NUMBER("--connections", connections, 1000000),
 	NUMBER("--reply", reply, UINT64_C(1) << 40),
 	NUMBER("--bytes", bytes, UINT64_C(1) << 40),
 	NUMBER("--expect-reply", expect_reply, UINT64_C(1) << 40),
+	NUMBER("--expect", expect, UINT64_C(1) << 40),
+	NUMBER("--ports", ports, 4096),
+	NUMBER("--spread", spread, 65536),
+	NUMBER("--spread-ports", spread_ports, UINT16_MAX),
+	NUMBER("--spread-addresses", spread_addresses, 65536),
 	NUMBER("--ident", ident, UINT16_MAX),
 	NUMBER("--options", option_bytes, 40),
 	NUMBER("--extension-bytes", extension_bytes, 2048),
@@ -189,6 +202,20 @@ static bool parse_number_option(struct arguments *arguments, const char *name, c
 		}
 	}
 	return false;
+}
+
+/* Seconds, with a fraction if need be. */
+static uint64_t parse_seconds(const char *name, const char *word)
+{
+	char *end;
+	double seconds;
+
+	if (*word < '0' || *word > '9')
+		refuse(name, "needs a number of seconds");
+	seconds = strtod(word, &end);
+	if (*end || !(seconds <= 600))
+		refuse(name, "has a number that is wrong or too large");
+	return (uint64_t)(seconds * 1000 + 0.5);
 }
 
 static bool parse_flag(struct arguments *arguments, const char *name)
@@ -240,6 +267,8 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
 			arguments->from = parse_address(argv[i + 1]);
 		else if (strcmp(name, "--from-port") == 0)
 			arguments->from_port = (uint16_t)parse_number(name, word, UINT16_MAX);
+		else if (strcmp(name, "--seconds") == 0)
+			arguments->duration_ms = parse_seconds(name, word);
 		else if (strcmp(name, "--chain") == 0)
 			arguments->chain = word;
 		else if (strcmp(name, "--ready-fd") == 0)
@@ -279,6 +308,19 @@ static void become(const struct arguments *arguments, bool raw)
 		fail_errno("become user %u", arguments->uid);
 	if (raw)
 		keep_net_raw();
+}
+
+void allow_files(uint64_t n)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		fail_errno("read the limit of open files");
+	if (limit.rlim_cur >= n + 16)
+		return;
+	limit.rlim_cur = n + 16;
+	if (limit.rlim_max < limit.rlim_cur || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		fail("%llu open files are not allowed here", (unsigned long long)n + 16);
 }
 
 int open_from(const struct arguments *arguments, int type, int protocol)
@@ -384,9 +426,14 @@ int main(int argc, char **argv)
 {
 	struct arguments arguments = { .count = 1,
 				       .size = 32,
-				       .seconds = 1,
+				       .duration_ms = 1000,
 				       .timeout_s = 20,
 				       .connections = 1,
+				       .expect = UINT64_MAX,
+				       .ports = 1,
+				       .spread = 1,
+				       .spread_ports = 1,
+				       .spread_addresses = 1,
 				       .ident = 1,
 				       .extension_bytes = 8,
 				       .ready_fd = -1,
@@ -410,7 +457,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, on_alarm);
 	alarm((unsigned int)(arguments.timeout_s +
-			     (command->run == udp_flood ? arguments.seconds : 0) + 5));
+			     (command->run == udp_flood ? arguments.duration_ms / 1000 : 0) + 5));
 	become(&arguments, command->raw);
 	result = command->run(&arguments);
 	if (fflush(stdout) != 0)

@@ -29,7 +29,9 @@ union address {
 
 struct arguments {
 	union address to, from, bind; /* family 0: not given */
-	uint64_t count, size, rate, seconds, timeout_s, connections, reply, bytes, expect_reply;
+	uint64_t count, size, rate, duration_ms, timeout_s, connections, reply, bytes, expect_reply;
+	uint64_t expect; /* bytes; UINT64_MAX: until the peer ends */
+	uint64_t spread, spread_ports, spread_addresses, ports;
 	uint64_t ident, option_bytes, extension_bytes, fragment_offset;
 	uint16_t from_port;
 	uint32_t uid;
@@ -45,6 +47,9 @@ void fail_errno(const char *format, ...) __attribute__((format(printf, 1, 2), no
 socklen_t address_size(const union address *address);
 void address_set_port(union address *address, uint16_t port);
 size_t ip_header(const union address *address);
+
+/* Allow that many open files and some more. */
+void allow_files(uint64_t n);
 
 /* A socket bound to --from and --from-port where they are given. */
 int open_from(const struct arguments *arguments, int type, int protocol);
@@ -67,6 +72,7 @@ int udp_echo(const struct arguments *arguments);
 int udp_flood(const struct arguments *arguments);
 int tcp_serve(const struct arguments *arguments);
 int tcp_send(const struct arguments *arguments);
+int tcp_many(const struct arguments *arguments);
 int raw_ping(const struct arguments *arguments);
 int raw_ipv4(const struct arguments *arguments);
 int raw_ipv6(const struct arguments *arguments);

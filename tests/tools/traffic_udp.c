@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define NS_PER_S     UINT64_C(1000000000)
+#define NS_PER_MS    UINT64_C(1000000)
 #define BATCH	     64
 #define BUFFER_BYTES (4 << 20)
 
@@ -39,11 +41,31 @@ static int open_sender(const struct arguments *arguments, bool connected)
 	return fd;
 }
 
-/* Send up to n (at most BATCH) datagrams. Returns how many went, 0 when it is to be tried again. */
-static uint64_t send_some(const struct arguments *arguments, int fd, bool connected, uint64_t n)
+/* The end that the datagram of that number goes to: port by port, then the next address. */
+static union address spread_to(const struct arguments *arguments, uint64_t number)
+{
+	union address to = arguments->to;
+	uint32_t step = (uint32_t)(number / arguments->spread_ports % arguments->spread_addresses);
+	uint32_t last;
+
+	/* The port's bytes are where they are in both families. */
+	address_set_port(&to, (uint16_t)(ntohs(to.v4.sin_port) + number % arguments->spread_ports));
+	if (to.any.sa_family == AF_INET) {
+		to.v4.sin_addr.s_addr = htonl(ntohl(to.v4.sin_addr.s_addr) + step);
+		return to;
+	}
+	memcpy(&last, &to.v6.sin6_addr.s6_addr[12], sizeof(last));
+	last = htonl(ntohl(last) + step);
+	memcpy(&to.v6.sin6_addr.s6_addr[12], &last, sizeof(last));
+	return to;
+}
+
+/* Send up to n (at most BATCH) datagrams, of which the first has that number. Returns how many went,
+ * 0 when it is to be tried again. */
+static uint64_t send_some(const struct arguments *arguments, int fd, uint64_t number, uint64_t n)
 {
 	struct iovec vector = { .iov_base = payload, .iov_len = arguments->size };
-	union address to = arguments->to;
+	union address to[BATCH];
 	struct mmsghdr messages[BATCH];
 	int sent;
 
@@ -51,8 +73,11 @@ static uint64_t send_some(const struct arguments *arguments, int fd, bool connec
 	for (uint64_t i = 0; i < n; i++) {
 		messages[i].msg_hdr.msg_iov = &vector;
 		messages[i].msg_hdr.msg_iovlen = 1;
-		messages[i].msg_hdr.msg_name = connected ? NULL : &to;
-		messages[i].msg_hdr.msg_namelen = connected ? 0 : address_size(&to);
+		if (arguments->connected)
+			continue;
+		to[i] = spread_to(arguments, number + i);
+		messages[i].msg_hdr.msg_name = &to[i];
+		messages[i].msg_hdr.msg_namelen = address_size(&to[i]);
 	}
 	sent = sendmmsg(fd, messages, (unsigned int)n, 0);
 	if (sent >= 0)
@@ -60,6 +85,20 @@ static uint64_t send_some(const struct arguments *arguments, int fd, bool connec
 	if (!is_passing(errno))
 		fail_errno("send");
 	return 0;
+}
+
+/* Each end is another flow. Returns how many there are. */
+static uint64_t count_ends(const struct arguments *arguments)
+{
+	uint64_t ends = arguments->spread_ports * arguments->spread_addresses;
+
+	if (!ends)
+		fail("spread over nothing");
+	if (ends > 1 && arguments->connected)
+		fail("a connected socket has one end: --connected and --spread don't go together");
+	if (ntohs(arguments->to.v4.sin_port) + arguments->spread_ports - 1 > UINT16_MAX)
+		fail("there is no port beyond %d", UINT16_MAX);
+	return ends;
 }
 
 static void print_sent(const struct arguments *arguments, uint64_t packets)
@@ -72,41 +111,62 @@ static void print_sent(const struct arguments *arguments, uint64_t packets)
 int udp_send(const struct arguments *arguments)
 {
 	int fd = open_sender(arguments, arguments->connected);
-	uint64_t start = now_ns(), deadline = start + arguments->timeout_s * NS_PER_S, sent = 0;
+	uint64_t count = arguments->count * count_ends(arguments), sent = 0;
+	uint64_t start = now_ns(), deadline = start + arguments->timeout_s * NS_PER_S;
 
-	while (sent < arguments->count && now_ns() < deadline) {
+	while (sent < count && now_ns() < deadline) {
 		uint64_t n = arguments->batch ? BATCH : 1, went;
 
 		if (arguments->rate)
 			sleep_until(start + sent * NS_PER_S / arguments->rate);
-		if (n > arguments->count - sent)
-			n = arguments->count - sent;
-		went = send_some(arguments, fd, arguments->connected, n);
+		if (n > count - sent)
+			n = count - sent;
+		went = send_some(arguments, fd, sent, n);
 		if (went == 0)
 			sleep_until(now_ns() + 100000);
 		sent += went;
 	}
 	print_sent(arguments, sent);
 	putchar('\n');
-	return sent == arguments->count ? 0 : TIMED_OUT;
+	return sent == count ? 0 : TIMED_OUT;
+}
+
+/* A connected socket for each flow, so that they differ in the source port alone and one receiver
+ * may have them all. */
+static int *open_flows(const struct arguments *arguments)
+{
+	struct arguments one = *arguments;
+	int *fds = calloc(arguments->spread, sizeof(*fds));
+
+	if (!fds || !arguments->spread)
+		fail("there have to be flows, and memory for them");
+	allow_files(arguments->spread);
+	for (uint64_t i = 0; i < arguments->spread; i++) {
+		fds[i] = open_sender(&one, true);
+		one.from_port = (uint16_t)(one.from_port + (one.from_port != 0));
+	}
+	return fds;
 }
 
 int udp_flood(const struct arguments *arguments)
 {
-	int fd = open_sender(arguments, true);
-	uint64_t start = now_ns(), end = start + arguments->seconds * NS_PER_S, now, sent = 0;
+	int *fds = open_flows(arguments);
+	uint64_t start = now_ns(), end = start + arguments->duration_ms * NS_PER_MS, now;
+	uint64_t sent = 0, flow = 0;
 	double seconds;
 
 	/* One system call a packet, as a program has it; the clock is read now and then. */
 	do {
 		for (int i = 0; i < BATCH; i++) {
-			if (send(fd, payload, arguments->size, 0) >= 0)
+			if (send(fds[flow], payload, arguments->size, 0) >= 0)
 				sent++;
 			else if (!is_passing(errno))
 				fail_errno("send");
+			flow = flow + 1 == arguments->spread ? 0 : flow + 1;
 		}
 		now = now_ns();
 	} while (now < end);
+	free(fds);
 	seconds = (double)(now - start) / 1e9;
 	print_sent(arguments, sent);
 	printf(" seconds=%.3f rate=%.0f\n", seconds, (double)sent / seconds);
