@@ -21,7 +21,7 @@
 #include "packet.bpf.h"
 #include "shared.h"
 
-/* The reader is woken when the ring's fill crosses a multiple of this: a power of two. Waking it
+/* The reader is woken when the ring's fill crosses a multiple of this. Waking it
  * for each record would cost more than all the rest (4 to 16 us); in between it comes by timer. */
 const volatile __u32 ring_wake_bytes = 2 << 20;
 
@@ -71,15 +71,21 @@ static __always_inline void sum_add(struct meter_sum *sum, __u32 bytes)
 	__sync_fetch_and_add(&sum->bytes, bytes);
 }
 
-/* Whether this record took the ring's fill over a multiple of ring_wake_bytes. Two CPUs may both
- * miss a crossing; the next multiple, or the timer, comes soon. */
-static __always_inline __u64 ring_wake_flag(__u32 record_size)
-{
-	__u64 fill = bpf_ringbuf_query(&packets, BPF_RB_AVAIL_DATA);
-	__u64 before = fill - record_size;
+/* The ring's fill is looked at each so many packets of a CPU and direction, a power of two: the
+ * reader's position is on a cache line that the reader writes. */
+#define RING_LOOK_PACKETS 32
 
-	return (fill ^ before) & ~(__u64)(ring_wake_bytes - 1) ? BPF_RB_FORCE_WAKEUP
-							       : BPF_RB_NO_WAKEUP;
+/* Whether the ring's fill passed another multiple of ring_wake_bytes since it was last looked at from
+ * here. Where another CPU saw that too the reader is woken twice; what all miss the timer finds. */
+static __always_inline __u64 ring_wake_flag(struct audit_value *cpu)
+{
+	__u64 mark, before = cpu->ring_mark;
+
+	if (*(volatile __u64 *)&cpu->counted.packets & (RING_LOOK_PACKETS - 1))
+		return BPF_RB_NO_WAKEUP;
+	mark = bpf_ringbuf_query(&packets, BPF_RB_AVAIL_DATA) / ring_wake_bytes;
+	cpu->ring_mark = mark;
+	return mark > before ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void ring_fill_head(struct packet_record *head, struct __sk_buff *skb,
@@ -101,9 +107,10 @@ static __always_inline void ring_fill_head(struct packet_record *head, struct __
 	__builtin_memset(head->padding, 0, sizeof(head->padding));
 }
 
-/* Step 1. A record in the ring has a header of 8 bytes. */
+/* Step 1. */
 static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct packet *packet,
-					  const struct owner *owner, enum meter_direction direction)
+					  const struct owner *owner, enum meter_direction direction,
+					  struct audit_value *cpu)
 {
 	if (packet->family == 4) {
 		struct packet_record_ipv4 *record =
@@ -114,7 +121,7 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 		ring_fill_head(&record->head, skb, packet, owner, direction);
 		record->source = packet->ipv4.source;
 		record->destination = packet->ipv4.destination;
-		bpf_ringbuf_submit(record, ring_wake_flag(sizeof(*record) + 8));
+		bpf_ringbuf_submit(record, ring_wake_flag(cpu));
 		return true;
 	}
 	if (packet->family == 6) {
@@ -127,7 +134,7 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 		__builtin_memcpy(record->source, packet->ipv6.source, sizeof(record->source));
 		__builtin_memcpy(record->destination, packet->ipv6.destination,
 				 sizeof(record->destination));
-		bpf_ringbuf_submit(record, ring_wake_flag(sizeof(*record) + 8));
+		bpf_ringbuf_submit(record, ring_wake_flag(cpu));
 		return true;
 	}
 	return false;
@@ -223,7 +230,8 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
-	if (ladder_records == METER_RECORDS_PACKET && ladder_packet(skb, packet, owner, direction))
+	if (ladder_records == METER_RECORDS_PACKET &&
+	    ladder_packet(skb, packet, owner, direction, cpu))
 		return;
 	now_ns = tick_ns(cpu);
 	if (ladder_flow(skb, packet, owner, direction, now_ns))

@@ -2,7 +2,8 @@
 /*
  * Whether a packet is between untracked networks. User space fills the set that is not active and
  * then makes it active by one store, so that a packet is judged by one whole list: `active` is
- * read once for each packet.
+ * read once for each packet. The verdict on a connected socket's peer is remembered with the socket,
+ * so that the length of the list costs it nothing.
  */
 #ifndef BPF_NETWORKS_BPF_H
 #define BPF_NETWORKS_BPF_H
@@ -13,10 +14,14 @@
 
 #include "packet.bpf.h"
 #include "shared.h"
+#include "socket.bpf.h"
 
 const volatile __u32 networks_match = METER_MATCH_BOTH;
 
 struct networks_control networks_control;
+
+/* Random, odd: set before the programs are loaded. */
+const volatile __u64 networks_secret[4] = { 1, 1, 1, 1 };
 
 /* The sizes are those of an empty list. A longer one comes in a larger table, which kernels
  * before 5.10 refuse in this place. */
@@ -110,14 +115,10 @@ static __always_inline bool networks_hold(const struct networks_set *set, __u32 
 				  source ? packet->ipv6.source : packet->ipv6.destination);
 }
 
-static __always_inline bool networks_untracked(const struct packet *packet,
-					       enum meter_direction direction)
+static __always_inline bool networks_judge(const struct networks_set *set, __u32 active,
+					   const struct packet *packet,
+					   enum meter_direction direction)
 {
-	__u32 active = *(volatile __u32 *)&networks_control.active & (NETWORKS_SETS - 1);
-	const struct networks_set *set = &networks_control.sets[active];
-
-	if (!packet->family)
-		return false;
 	switch (networks_match) {
 	case METER_MATCH_EITHER:
 		return networks_hold(set, active, packet, true) ||
@@ -128,6 +129,63 @@ static __always_inline bool networks_untracked(const struct packet *packet,
 		return networks_hold(set, active, packet, true) &&
 		       networks_hold(set, active, packet, false);
 	}
+}
+
+/* Hash of the peer's address with the generation, as a verdict's word has them; the verdict's bit is
+ * 0. Multilinear with secret factors, so that nobody can choose two addresses that collide. */
+static __always_inline __u64 networks_verdict_key(const struct networks_set *set,
+						  const struct packet *packet,
+						  enum meter_direction direction)
+{
+	__u64 hash;
+
+	if (packet->family == 4) {
+		hash = networks_secret[0] *
+		       (direction == METER_IN ? packet->ipv4.source : packet->ipv4.destination);
+	} else {
+		__u32 part[4];
+
+		__builtin_memcpy(part,
+				 direction == METER_IN ? packet->ipv6.source
+						       : packet->ipv6.destination,
+				 sizeof(part));
+		hash = networks_secret[0] * part[0] + networks_secret[1] * part[1] +
+		       networks_secret[2] * part[2] + networks_secret[3] * part[3];
+	}
+	return (hash & ~0xffffffull) | (set->generation & 0x7fffff) << 1;
+}
+
+/* Read once for each packet: what it says then holds for the packet to the end. */
+static __always_inline __u32 networks_active(void)
+{
+	return *(volatile __u32 *)&networks_control.active & (NETWORKS_SETS - 1);
+}
+
+static __always_inline bool networks_any(const struct networks_set *set)
+{
+	return set->ipv4 || set->ipv6 || set->masks;
+}
+
+/* A connected socket's packets all have the same two ends, so the verdict on one holds for all, until
+ * there is a new list or the socket is connected to another peer. */
+static __always_inline bool networks_untracked(const struct networks_set *set, __u32 active,
+					       const struct packet *packet,
+					       enum meter_direction direction, struct bpf_sock *sk,
+					       struct remembered *kept)
+{
+	__u64 key;
+	bool untracked;
+
+	if (!networks_any(set) || !packet->family)
+		return false;
+	if (!sk || !kept || !sk->dst_port)
+		return networks_judge(set, active, packet, direction);
+	key = networks_verdict_key(set, packet, direction);
+	if ((kept->verdict & ~1ull) == key)
+		return kept->verdict & 1;
+	untracked = networks_judge(set, active, packet, direction);
+	kept->verdict = key | untracked;
+	return untracked;
 }
 
 #endif

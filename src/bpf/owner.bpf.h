@@ -19,6 +19,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "shared.h"
+#include "socket.bpf.h"
 
 #define PF_KTHREAD  0x00200000
 #define SOCK_STREAM 1
@@ -29,22 +30,6 @@ const volatile __u32 owner_policy = METER_OWNER_SOCKET;
 
 /* bpf_get_current_task_btf() is there (5.11): fields of the task are plain loads, not probes. */
 const volatile bool owner_task_btf;
-
-/* A change of hands shows in the task's cred, which is cheaper to compare than all to read; and in
- * the uid, since a cred may be freed and its address be another user's. */
-struct kept_owner {
-	struct owner owner;
-	__u64 cred;
-	__u32 cred_uid;
-	__u32 padding;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kept_owner);
-} owners SEC(".maps");
 
 static __always_inline bool owner_is_kernels(struct bpf_sock *sk)
 {
@@ -68,7 +53,7 @@ static __always_inline bool owner_in_system_call(struct bpf_sock *sk)
 	return tcp && tcp->sk_lock.owned;
 }
 
-static __always_inline void owner_take(struct kept_owner *kept, __u32 uid, __u32 login_uid,
+static __always_inline void owner_take(struct remembered *kept, __u32 uid, __u32 login_uid,
 				       const char *program)
 {
 	kept->cred_uid = uid;
@@ -78,7 +63,7 @@ static __always_inline void owner_take(struct kept_owner *kept, __u32 uid, __u32
 		owner_policy == METER_OWNER_LOGIN && login_uid != METER_NO_UID ? login_uid : uid;
 }
 
-static __always_inline void owner_refresh(struct kept_owner *kept, struct bpf_sock *sk)
+static __always_inline void owner_refresh(struct remembered *kept, struct bpf_sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const struct cred *cred = task->cred;
@@ -95,7 +80,7 @@ static __always_inline void owner_refresh(struct kept_owner *kept, struct bpf_so
 }
 
 /* The same by probes, for 5.9 and 5.10. */
-static __always_inline void owner_refresh_probed(struct kept_owner *kept, struct bpf_sock *sk)
+static __always_inline void owner_refresh_probed(struct remembered *kept, struct bpf_sock *sk)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	const struct cred *cred = BPF_CORE_READ(task, cred);
@@ -119,29 +104,18 @@ static __always_inline void owner_of_socket(struct __sk_buff *skb, struct owner 
 	ret->login_uid = METER_NO_UID;
 }
 
-static __always_inline void owner_find(struct __sk_buff *skb, enum meter_direction direction,
+static __always_inline void owner_find(struct __sk_buff *skb, struct bpf_sock *sk,
+				       struct remembered *kept, enum meter_direction direction,
 				       struct owner *ret)
 {
-	struct kept_owner *kept;
-	struct bpf_sock *sk;
-
-	if (owner_policy == METER_OWNER_SOCKET) {
+	if (owner_policy == METER_OWNER_SOCKET || !sk || !kept) {
 		owner_of_socket(skb, ret);
 		return;
 	}
-	sk = skb->sk;
-	sk = sk ? bpf_sk_fullsock(sk) : 0;
-	kept = sk ? bpf_sk_storage_get(&owners, sk, 0, 0) : 0;
-	if (!kept) {
-		struct kept_owner first = {};
-
+	if (!kept->owner_known) {
 		/* First seen: the creator's, until a task is seen using it. */
-		owner_of_socket(skb, &first.owner);
-		*ret = first.owner;
-		kept = sk ? bpf_sk_storage_get(&owners, sk, &first, BPF_SK_STORAGE_GET_F_CREATE)
-			  : 0;
-		if (!kept)
-			return;
+		owner_of_socket(skb, &kept->owner);
+		kept->owner_known = 1;
 	}
 	if (direction == METER_OUT && owner_in_system_call(sk)) {
 		if (owner_task_btf)

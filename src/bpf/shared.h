@@ -147,12 +147,14 @@ struct audit_value {
 	struct meter_sum total;	  /* the part of it that only step 4 had room for */
 	__u64 total_wire_bytes;
 
-	/* Of no interest to user space: the time, read once a tick. */
+	/* Of no interest to user space: the ring's fill when last looked at, in parts; and the time,
+	 * read once a tick. */
+	__u64 ring_mark;
 	__u64 tick;
 	__u64 tick_ns;
 };
 
-_Static_assert(sizeof(struct audit_value) == 56, "map layout");
+_Static_assert(sizeof(struct audit_value) == 64, "map layout");
 
 /* The untracked list. Two sets, of which one is active: its index is stored in one write, so no
  * packet is judged by a half-loaded list. The maps are networks_ipv4[set], networks_ipv6[set] and
@@ -182,7 +184,8 @@ struct network_masked_key {
 };
 
 struct networks_set {
-	__u32 ipv4; /* how many entries: 0 saves the look-up */
+	__u32 generation; /* of the list, from 1; 0: none was loaded */
+	__u32 ipv4;	  /* how many entries: 0 saves the look-up */
 	__u32 ipv6;
 	__u32 masks; /* how many of the following are in use */
 	__be32 mask[NETWORKS_MASKS_MAX];
@@ -193,7 +196,7 @@ struct networks_control {
 	struct networks_set sets[NETWORKS_SETS];
 };
 
-_Static_assert(sizeof(struct networks_control) == 4 + 2 * (12 + 4 * NETWORKS_MASKS_MAX),
+_Static_assert(sizeof(struct networks_control) == 4 + 2 * (16 + 4 * NETWORKS_MASKS_MAX),
 	       "global layout");
 
 #endif

@@ -16,20 +16,31 @@
 #include "owner.bpf.h"
 #include "packet.bpf.h"
 #include "shared.h"
+#include "socket.bpf.h"
 
 #define PACKET_PASSES 1
 
 static __always_inline int meter(struct __sk_buff *skb, enum meter_direction direction)
 {
+	const struct networks_set *set;
+	struct remembered *kept = 0;
+	struct bpf_sock *sk = 0;
 	struct packet packet;
 	struct owner owner;
+	__u32 active;
 
 	if (!interfaces_metered(skb))
 		return PACKET_PASSES;
 	packet_parse(skb, &packet);
-	if (networks_untracked(&packet, direction))
+	active = networks_active();
+	set = &networks_control.sets[active];
+	if (owner_policy != METER_OWNER_SOCKET || networks_any(set)) {
+		sk = socket_of(skb);
+		kept = sk ? socket_remember(sk) : 0;
+	}
+	if (networks_untracked(set, active, &packet, direction, sk, kept))
 		return PACKET_PASSES;
-	owner_find(skb, direction, &owner);
+	owner_find(skb, sk, kept, direction, &owner);
 	ladder_count(skb, &packet, &owner, direction);
 	return PACKET_PASSES;
 }

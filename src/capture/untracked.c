@@ -123,6 +123,7 @@ static int switch_to(struct untracked *untracked, const struct loaded *loaded)
 	if (r < 0)
 		return r;
 	control->sets[index] = loaded->set;
+	control->sets[index].generation = control->sets[!index].generation + 1;
 	__atomic_store_n(&control->active, index, __ATOMIC_RELEASE);
 	/* Nothing changes by putting the same tables once more, but the kernel waits for the running
 	 * programs before it returns. */

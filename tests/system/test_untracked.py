@@ -300,6 +300,58 @@ def test_reload_under_load(work):
     print("# 20 reloads during %d counted and as many untracked packets" % sent)
 
 
+# One socket of each family, connected to one peer after the other, sending a datagram each time;
+# then a line on stdout, and again for each line on stdin.
+RECONNECTING = """
+import socket, sys
+sockets = [socket.socket(f, socket.SOCK_DGRAM) for f in (socket.AF_INET, socket.AF_INET6)]
+peers = (("10.1.0.2", "10.5.0.2"), ("2001:db8::2", "2001:db9::2"))
+for line in sys.stdin:
+    for _ in range(5):
+        for s, of_family in zip(sockets, peers):
+            for peer in of_family:
+                s.connect((peer, %d))
+                for _ in range(2):
+                    try:
+                        s.send(b"x" * 20)
+                    except ConnectionRefusedError:
+                        s.send(b"x" * 20)
+    print("sent", flush=True)
+""" % PORT
+
+
+def test_remembered_verdict(work):
+    """The verdict on a connected socket's peer does not outlive the connection or the list."""
+    path = work + "/list"
+    lists = ("10.1.0.0/16\n2001:db8::/32\n", "10.5.0.0/16\n2001:db9::/32\n", "")
+    with open(path, "w") as file:
+        file.write(lists[0])
+    listener = receiver()
+    meter = Meter(work, "--untracked", path, "--untracked-match", "remote")
+    enter = "echo $$ > %s/cgroup.procs && exec ip netns exec %s python3 -c \"$0\"" % (CGROUP, NETNS)
+    sender = subprocess.Popen(["bash", "-c", enter, RECONNECTING], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        for text in lists:
+            with open(path, "w") as file:
+                file.write(text)
+            meter.reload()
+            sender.stdin.write("go\n")
+            sender.stdin.flush()
+            assert sender.stdout.readline() == "sent\n"
+    finally:
+        sender.kill()
+        sender.wait()
+        listener.kill()
+        listener.wait()
+    out = {}
+    for (direction, _, destination), n in counted_pairs(meter.stop()).items():
+        if direction == "out":
+            out[destination] = out.get(destination, 0) + n
+    # Each peer was sent 10 in each of 3 rounds, of which the list left out one.
+    assert out == {peer: 20 for peer in ("10.1.0.2", "10.5.0.2", "2001:db8::2", "2001:db9::2")}, out
+
+
 def test_bad_reload(work):
     path = work + "/list"
     with open(path, "w") as file:
@@ -321,6 +373,7 @@ TESTS = {
     "each entry alone": test_each_entry_alone,
     "100,000 networks": test_large_list,
     "reload under load": test_reload_under_load,
+    "remembered verdict": test_remembered_verdict,
     "bad list at reload": test_bad_reload,
 }
 
