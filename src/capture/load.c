@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "bpf/shared.h"
 #include "capture/features.h"
@@ -97,6 +98,19 @@ static void templates_close(struct templates *templates)
 	close_fd(&templates->users_fd);
 }
 
+/* The factors of the hash by which verdicts on peers are remembered. */
+static int set_secret(struct traffic_meter_bpf *skeleton)
+{
+	__u64 *secret = skeleton->rodata->networks_secret;
+	ssize_t size = sizeof(skeleton->rodata->networks_secret);
+
+	if (getrandom(secret, (size_t)size, 0) != size)
+		return -EIO;
+	for (size_t i = 0; i < (size_t)size / sizeof(*secret); i++)
+		secret[i] |= 1;
+	return 0;
+}
+
 static void set_owner(struct traffic_meter_bpf *skeleton, enum capture_owner owner)
 {
 	if (owner != CAPTURE_OWNER_SOCKET && !features_have_process_owner()) {
@@ -132,6 +146,20 @@ static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_se
 			       settings->user_entries, &templates->users_fd);
 }
 
+/* For a user who has asked for more than there is. */
+static int log_refused_sizes(int error, const struct capture_settings *settings)
+{
+	char ring[64] = "";
+
+	if (settings->records == CAPTURE_RECORDS_PACKET)
+		snprintf(ring, sizeof(ring), "--ring-size %llu, ",
+			 (unsigned long long)settings->ring_bytes);
+	return log_error_errno(error,
+			       "make the BPF maps; choose smaller sizes than %s--flow-entries %u, "
+			       "--user-entries %u",
+			       ring, settings->flow_entries, settings->user_entries);
+}
+
 static void destroy_skeleton(struct traffic_meter_bpf **skeleton)
 {
 	traffic_meter_bpf__destroy(*skeleton);
@@ -149,15 +177,14 @@ int load_programs(const struct capture_settings *settings, struct traffic_meter_
 		return log_error_errno(errno, "open the BPF object");
 	r = set_sizes(skeleton, settings, &templates);
 	if (r < 0)
-		return log_error_errno(r, "set the sizes of the BPF maps");
+		return log_refused_sizes(r, settings);
 	set_owner(skeleton, settings->owner);
+	r = set_secret(skeleton);
+	if (r < 0)
+		return log_error_errno(r, "get random numbers");
 	r = traffic_meter_bpf__load(skeleton);
-	if (r == -ENOMEM)
-		return log_error_errno(r,
-				       "load the BPF maps (ring of %llu bytes, %u users); choose "
-				       "smaller sizes",
-				       (unsigned long long)settings->ring_bytes,
-				       settings->user_entries);
+	if (r == -ENOMEM || r == -E2BIG)
+		return log_refused_sizes(r, settings);
 	if (r < 0)
 		return log_error_errno(r, "load the BPF programs; 'traffic-meter check' tells what "
 					  "this machine lacks, --log-level debug what the kernel "

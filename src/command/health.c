@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "command/health.h"
 
+#include <errno.h>
 #include <inttypes.h>
+
+#include "util/log.h"
 
 static uint64_t both(const uint64_t by_direction[2])
 {
@@ -10,8 +13,13 @@ static uint64_t both(const uint64_t by_direction[2])
 
 int64_t health_unaccounted(const struct health *health, const struct output_status *output)
 {
-	return (int64_t)(both(health->counted.bytes) - both(output->delivered.bytes) -
-			 both(output->queued.bytes) - both(health->held.bytes));
+	uint64_t least = both(health->counted_before.bytes), most = both(health->counted.bytes);
+	uint64_t sum = both(output->delivered.bytes) + both(output->queued.bytes) +
+		       both(health->held.bytes);
+
+	if (sum < least)
+		return (int64_t)(least - sum);
+	return sum > most ? -(int64_t)(sum - most) : 0;
 }
 
 static void write_string(const char *text, FILE *file)
@@ -113,4 +121,17 @@ void health_write_text(const struct health *health, FILE *file)
 	write_row("in kernel", health->held.packets, health->held.bytes, file);
 	for (size_t i = 0; i < health->n_outputs; i++)
 		write_text_output(health, &health->outputs[i], file);
+}
+
+int health_log_audit(const struct health *health, const struct output_status *output)
+{
+	int64_t unaccounted = health_unaccounted(health, output);
+	uint64_t lost = output->lost_bytes + both(health->held.bytes);
+
+	log_notice("%s: %" PRIu64 " packets, in %" PRIu64 " bytes, out %" PRIu64
+		   " bytes; lost %" PRIu64 " bytes; audit: %" PRId64 " bytes unaccounted",
+		   output->spec, both(output->delivered.packets),
+		   output->delivered.bytes[TRAFFIC_IN], output->delivered.bytes[TRAFFIC_OUT], lost,
+		   unaccounted);
+	return unaccounted || lost ? -EIO : 0;
 }

@@ -12,9 +12,7 @@
 #include <sys/types.h>
 
 #include "capture/capture.h"
-#include "output/queue.h"
-
-#define HEALTH_OUTPUTS_MAX 16
+#include "command/outputs.h"
 
 struct health {
 	pid_t pid;
@@ -24,17 +22,25 @@ struct health {
 	const char *owner;   /* the policy in force */
 	uint64_t interval_s;
 	uint64_t uptime_s;
-	uint64_t kernel_memory; /* bytes: ring and tables */
-	uint64_t networks;	/* untracked */
-	struct capture_audit counted, held;
-	struct output_status outputs[HEALTH_OUTPUTS_MAX];
+	uint64_t kernel_memory;		     /* bytes: ring and tables */
+	uint64_t networks;		     /* untracked */
+	struct capture_audit counted_before; /* when the reading of the others began */
+	struct capture_audit held;
+	struct capture_audit counted; /* when it had ended */
+	struct output_status outputs[OUTPUTS_MAX];
 	size_t n_outputs;
 };
 
-/* counted - (delivered + queued + held), of one output: 0 when all is well and the meter is at rest;
- * while traffic flows the readings are of different moments. What the output gave up is part of what
- * was delivered to it or queued. */
+/* What is missing of an output's share, in bytes: counted - (delivered + queued + held). What the
+ * output gave up is part of what was delivered to it or queued. While traffic flows the readings are
+ * of different moments, so what the hooks counted between the first and the last is not missing;
+ * at rest the two are the same. Less than 0: there is too much. */
 int64_t health_unaccounted(const struct health *health, const struct output_status *output);
+
+/* The audit at the end, as a line of the log. What is missing is said, however it came to that; what
+ * the kernel still holds, because the outputs took no more in time, is lost with it. 0; or -EIO:
+ * something is missing. */
+int health_log_audit(const struct health *health, const struct output_status *output);
 
 /* One line of JSON; several lines for people. */
 void health_write_json(const struct health *health, FILE *file);

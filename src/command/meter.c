@@ -15,13 +15,13 @@
 #include "capture/cgroup.h"
 #include "command/control.h"
 #include "command/health.h"
+#include "command/outputs.h"
 #include "output/batch.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/loop.h"
 
-#define OUTPUTS_MAX	  16
 #define NIC_ID_LENGTH_MAX 64
 
 /* How long a record may wait in a ring that never fills to a mark. */
@@ -30,13 +30,15 @@
 /* What a stop may take for the outputs to write what they hold. */
 #define STOP_TIMEOUT_S 10
 
+/* And after that, when one of them is given up, for the others to get what it has kept from them. */
+#define STOP_REST_S 5
+
 struct meter {
 	const struct meter_settings *settings;
 	struct capture *capture;
 	struct account account;
 	struct loop loop;
-	struct output_queue *outputs[HEALTH_OUTPUTS_MAX];
-	size_t n_outputs;
+	struct outputs outputs;
 	struct batch *batch; /* the next one to fill; NULL: none is allocated */
 	uint64_t batches;
 	char *cgroup;
@@ -91,14 +93,6 @@ static int load_networks(struct meter *meter)
 	return 0;
 }
 
-static bool outputs_have_room(const struct meter *meter)
-{
-	for (size_t i = 0; i < meter->n_outputs; i++)
-		if (!output_queue_has_room(meter->outputs[i]))
-			return false;
-	return true;
-}
-
 static int fill_batch(struct meter *meter, struct batch *batch)
 {
 	while (batch->n < BATCH_RECORDS) {
@@ -122,7 +116,7 @@ static int drain(void *userdata)
 {
 	struct meter *meter = userdata;
 
-	while (outputs_have_room(meter)) {
+	while (outputs_have_room(&meter->outputs)) {
 		struct batch *batch;
 		int r;
 
@@ -137,8 +131,7 @@ static int drain(void *userdata)
 			return 1;
 		meter->batches++;
 		batch = steal_pointer(meter->batch);
-		for (size_t i = 0; i < meter->n_outputs; i++)
-			output_queue_push(meter->outputs[i], batch);
+		outputs_push(&meter->outputs, batch);
 		batch_unref(batch);
 		capture_release(meter->capture);
 	}
@@ -220,8 +213,7 @@ static void reload(struct meter *meter)
 {
 	if (meter->settings->untracked && load_networks(meter) < 0)
 		log_warning("the untracked list stays as it was");
-	for (size_t i = 0; i < meter->n_outputs; i++)
-		output_queue_flush(meter->outputs[i]);
+	outputs_flush(&meter->outputs);
 }
 
 static int on_signal(void *userdata)
@@ -259,12 +251,14 @@ static int read_health(struct meter *meter, struct health *ret)
 		.uptime_s = (monotonic_ns() - meter->start_ns) / 1000000000,
 		.kernel_memory = capture_memory(meter->capture),
 		.networks = meter->n_networks,
-		.n_outputs = meter->n_outputs,
+		.n_outputs = meter->outputs.n,
 	};
-	for (size_t i = 0; i < meter->n_outputs; i++)
-		output_queue_status(meter->outputs[i], &ret->outputs[i]);
-	r = capture_read_held(meter->capture, &ret->held);
-	return r < 0 ? r : capture_read_audit(meter->capture, &ret->counted);
+	if ((r = capture_read_audit(meter->capture, &ret->counted_before)) < 0)
+		return r;
+	outputs_status(&meter->outputs, ret->outputs);
+	if ((r = capture_read_held(meter->capture, &ret->held)) < 0)
+		return r;
+	return capture_read_audit(meter->capture, &ret->counted);
 }
 
 static int on_control(void *userdata)
@@ -355,25 +349,6 @@ static void open_control(struct meter *meter)
 		log_warning("status requests can't be watched for");
 }
 
-static int open_outputs(struct meter *meter)
-{
-	const struct traffic_strings *specs = &meter->settings->outputs;
-
-	if (specs->n > HEALTH_OUTPUTS_MAX) {
-		log_error("%zu outputs; %d are the most", specs->n, HEALTH_OUTPUTS_MAX);
-		return -EINVAL;
-	}
-	for (size_t i = 0; i < specs->n; i++) {
-		int r = output_queue_new(&meter->outputs[i], specs->values[i],
-					 meter->settings->nic_id, meter->room_fd);
-
-		if (r < 0)
-			return r;
-		meter->n_outputs++;
-	}
-	return 0;
-}
-
 /* After the detaching: read to the end, waiting for room where an output is slow. */
 static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 {
@@ -395,43 +370,28 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 	return r < 0 ? r : drain(meter);
 }
 
-/* The audit at the end. What is missing is said, however it came to that; what the kernel still holds,
- * because the outputs took no more in time, is lost with it. */
-static int log_audit(const struct health *health, const struct output_status *output)
-{
-	int64_t unaccounted = health_unaccounted(health, output);
-	uint64_t lost = output->lost_bytes + health->held.bytes[TRAFFIC_IN] +
-			health->held.bytes[TRAFFIC_OUT];
-
-	log_notice("%s: %" PRIu64 " packets, in %" PRIu64 " bytes, out %" PRIu64
-		   " bytes; lost %" PRIu64 " bytes; audit: %" PRId64 " bytes unaccounted",
-		   output->spec,
-		   output->delivered.packets[TRAFFIC_IN] + output->delivered.packets[TRAFFIC_OUT],
-		   output->delivered.bytes[TRAFFIC_IN], output->delivered.bytes[TRAFFIC_OUT], lost,
-		   unaccounted);
-	return unaccounted || lost ? -EIO : 0;
-}
-
 static int stop(struct meter *meter, int result)
 {
 	uint64_t deadline_ns = monotonic_ns() + STOP_TIMEOUT_S * 1000000000ull;
 	struct health health = { 0 };
-	bool hung = false;
+	bool hung;
 	int r;
 
 	capture_detach(meter->capture);
 	r = drain_to_the_end(meter, deadline_ns);
+	if (r == 0) {
+		outputs_give_up_full(&meter->outputs);
+		r = drain_to_the_end(meter, monotonic_ns() + STOP_REST_S * 1000000000ull);
+	}
 	result = result < 0 ? result : r < 0 ? r : 0;
 	r = read_health(meter, &health);
 	result = result < 0 ? result : r;
 	log_interval(meter);
-	for (size_t i = 0; i < meter->n_outputs; i++) {
-		hung |= output_queue_stop(meter->outputs[i], deadline_ns, &health.outputs[i]) ==
-			-ETIMEDOUT;
-		r = log_audit(&health, &health.outputs[i]);
+	hung = outputs_stop(&meter->outputs, deadline_ns, health.outputs) == -ETIMEDOUT;
+	for (size_t i = 0; i < health.n_outputs; i++) {
+		r = health_log_audit(&health, &health.outputs[i]);
 		result = result < 0 ? result : r;
 	}
-	meter->n_outputs = 0;
 	/* A thread that hangs in a system call can't be ended, only left. */
 	if (hung) {
 		control_close(meter->settings->instance, &meter->control_fd);
@@ -443,8 +403,7 @@ static int stop(struct meter *meter, int result)
 static void meter_close(struct meter *meter)
 {
 	capture_close(meter->capture);
-	for (size_t i = 0; i < meter->n_outputs; i++)
-		output_queue_stop(meter->outputs[i], 0, NULL);
+	outputs_close(&meter->outputs);
 	batch_unref(meter->batch);
 	control_close(meter->settings->instance, &meter->control_fd);
 	loop_close(&meter->loop);
@@ -467,7 +426,9 @@ int meter_run(const struct meter_settings *settings)
 	    (r = capture_open(&meter.capture, &settings->capture)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0 ||
 	    (r = load_networks(&meter)) < 0 || (r = account_open(&meter.account)) < 0 ||
-	    (r = open_events(&meter)) < 0 || (r = open_outputs(&meter)) < 0 ||
+	    (r = open_events(&meter)) < 0 ||
+	    (r = outputs_open(&meter.outputs, &settings->outputs, settings->nic_id,
+			      meter.room_fd)) < 0 ||
 	    (r = capture_attach(meter.capture, meter.cgroup)) < 0)
 		return r;
 	meter.interval_start_ns = monotonic_ns();

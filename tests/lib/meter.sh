@@ -48,6 +48,7 @@ process_note() { # PID
 # For the cleanup, before it removes $work.
 processes_end() {
 	local pid start
+	rm -f /run/traffic-meter/test-$$*.sock # which a killed meter leaves
 	[ -f "$work/.processes" ] || return 0
 	while read -r pid start; do
 		[ -n "$start" ] && [ "$(process_start_time "$pid")" = "$start" ] && kill -KILL "$pid"
@@ -84,6 +85,14 @@ meter_stop() {
 
 # What the meter of $meter_instance says of itself: one line of JSON.
 meter_status() { "$METER" status --json --instance "$meter_instance"; }
+
+# What it has counted so far. Without python, which a test that asks often would spend its time in.
+meter_counted() { # in|out packets|bytes
+	local status
+	status=$(meter_status) || return
+	grep -o '"counted":{"in":{[^}]*},"out":{[^}]*}' <<<"$status" |
+		sed -E "s/.*\"$1\":\{[^}]*\"$2\":([0-9]+).*/\1/"
+}
 
 # A value out of JSON on standard input: json_value 'status["counted"]["out"]["bytes"]'
 json_value() { python3 -c 'import json, sys; print(eval(sys.argv[1], {"status": json.load(sys.stdin)}))' "$1"; }

@@ -53,7 +53,7 @@ static const struct command commands[] = {
 	  "                one after the other; the peer closes first (tcp-serve --expect)" },
 	{ "ping", raw_ping, true, true, false, "--to ADDR --count N --size BYTES --ident ID" },
 	{ "flood", udp_flood, false, true, false,
-	  "--to ADDR PORT --seconds S[.SSS] --size BYTES [--spread FLOWS]" },
+	  "--to ADDR PORT --seconds S[.SSS] --size BYTES [--spread FLOWS]; SIGTERM ends it" },
 	{ "raw-ipv4", raw_ipv4, true, true, false,
 	  "--to ADDR [PORT] --count N --size BYTES [--options BYTES]\n"
 	  "                [--fragment-offset BYTES] [--more-fragments]" },

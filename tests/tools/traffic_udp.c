@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,15 @@ static int *open_flows(const struct arguments *arguments)
 	return fds;
 }
 
+/* A test that has seen enough ends the flood, and is told all the same how much it was. */
+static volatile sig_atomic_t is_stopped;
+
+static void on_stop(int number)
+{
+	(void)number;
+	is_stopped = 1;
+}
+
 int udp_flood(const struct arguments *arguments)
 {
 	int *fds = open_flows(arguments);
@@ -155,6 +165,7 @@ int udp_flood(const struct arguments *arguments)
 	uint64_t sent = 0, flow = 0;
 	double seconds;
 
+	signal(SIGTERM, on_stop);
 	/* One system call a packet, as a program has it; the clock is read now and then. */
 	do {
 		for (int i = 0; i < BATCH; i++) {
@@ -165,7 +176,7 @@ int udp_flood(const struct arguments *arguments)
 			flow = flow + 1 == arguments->spread ? 0 : flow + 1;
 		}
 		now = now_ns();
-	} while (now < end);
+	} while (now < end && !is_stopped);
 	free(fds);
 	seconds = (double)(now - start) / 1e9;
 	print_sent(arguments, sent);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "command/outputs.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "util/log.h"
+
+/* For an output whose time another one has used up. */
+#define STOP_LEAST_NS 2000000000ull
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, const char *nic_id,
+		 int room_fd)
+{
+	if (specs->n > OUTPUTS_MAX) {
+		log_error("%zu outputs; %d are the most", specs->n, OUTPUTS_MAX);
+		return -EINVAL;
+	}
+	while (outputs->n < specs->n) {
+		int r = output_queue_new(&outputs->queues[outputs->n], specs->values[outputs->n],
+					 nic_id, room_fd);
+
+		if (r < 0)
+			return r;
+		outputs->n++;
+	}
+	return 0;
+}
+
+void outputs_close(struct outputs *outputs)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		output_queue_stop(outputs->queues[i], 0, NULL);
+	outputs->n = 0;
+}
+
+bool outputs_have_room(const struct outputs *outputs)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		if (!outputs->given_up[i] && !output_queue_has_room(outputs->queues[i]))
+			return false;
+	return true;
+}
+
+static void add_batch(struct output_sum *sum, const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct traffic_record *record = &batch->records[i];
+
+		sum->packets[record->direction] += record->packets;
+		sum->bytes[record->direction] += record->bytes;
+	}
+}
+
+void outputs_push(struct outputs *outputs, struct batch *batch)
+{
+	for (size_t i = 0; i < outputs->n; i++) {
+		if (outputs->given_up[i])
+			add_batch(&outputs->missed[i], batch);
+		else
+			output_queue_push(outputs->queues[i], batch);
+	}
+}
+
+void outputs_flush(const struct outputs *outputs)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		output_queue_flush(outputs->queues[i]);
+}
+
+void outputs_status(const struct outputs *outputs, struct output_status *ret)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		output_queue_status(outputs->queues[i], &ret[i]);
+}
+
+void outputs_give_up_full(struct outputs *outputs)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		outputs->given_up[i] = !output_queue_has_room(outputs->queues[i]);
+}
+
+static int stop_one(struct outputs *outputs, size_t i, uint64_t deadline_ns,
+		    struct output_status *ret)
+{
+	const struct output_sum *missed = &outputs->missed[i];
+	uint64_t now_ns = monotonic_ns();
+	int r;
+
+	if (outputs->given_up[i])
+		deadline_ns = now_ns;
+	else if (deadline_ns < now_ns + STOP_LEAST_NS)
+		deadline_ns = now_ns + STOP_LEAST_NS;
+	r = output_queue_stop(outputs->queues[i], deadline_ns, ret);
+	for (int direction = 0; direction < 2; direction++) {
+		ret->queued.packets[direction] += missed->packets[direction];
+		ret->queued.bytes[direction] += missed->bytes[direction];
+		ret->lost_packets += missed->packets[direction];
+		ret->lost_bytes += missed->bytes[direction];
+	}
+	return r;
+}
+
+int outputs_stop(struct outputs *outputs, uint64_t deadline_ns, struct output_status *ret)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < outputs->n; i++) {
+		int r = stop_one(outputs, i, deadline_ns, &ret[i]);
+
+		result = result < 0 ? result : r;
+	}
+	outputs->n = 0;
+	return result;
+}

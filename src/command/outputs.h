@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The outputs of a meter together: all take the same batches, and one that is full holds back all,
+ * until the stop, where none may cost the others what the kernel still holds.
+ */
+#ifndef COMMAND_OUTPUTS_H
+#define COMMAND_OUTPUTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <traffic_meter/option.h>
+
+#include "output/batch.h"
+#include "output/queue.h"
+
+#define OUTPUTS_MAX 16
+
+struct outputs {
+	struct output_queue *queues[OUTPUTS_MAX];
+	size_t n;
+
+	/* At the stop: those that are pushed nothing more, and what they would have been pushed. */
+	bool given_up[OUTPUTS_MAX];
+	struct output_sum missed[OUTPUTS_MAX];
+};
+
+/* As output_queue_new(), for each SPEC. On an error those that were opened stay open. */
+int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, const char *nic_id,
+		 int room_fd);
+
+/* Stops at once what outputs_stop() has not stopped. */
+void outputs_close(struct outputs *outputs);
+
+bool outputs_have_room(const struct outputs *outputs);
+
+/* Only when there is room. Each takes a reference of its own. */
+void outputs_push(struct outputs *outputs, struct batch *batch);
+
+void outputs_flush(const struct outputs *outputs);
+
+/* Of the n outputs, in the order of their SPECs. */
+void outputs_status(const struct outputs *outputs, struct output_status *ret);
+
+/* Those that are full now take nothing any more: what is pushed from now on they lose. */
+void outputs_give_up_full(struct outputs *outputs);
+
+/* Stop them all, and count what they were not given as lost; ret as for outputs_status(). One that
+ * hangs may use up the time until the deadline: each other one is left enough to write what its queue
+ * holds. 0; or -ETIMEDOUT: there are threads that hang, so the process should end soon. */
+int outputs_stop(struct outputs *outputs, uint64_t deadline_ns, struct output_status *ret);
+
+#endif
