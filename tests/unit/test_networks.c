@@ -15,7 +15,7 @@
 static const struct {
 	const char *text, *means;
 } accepted[] = {
-	/* the examples of the issue and the design */
+	/* the examples of the documentation */
 	{ "10.0.*.*", "10.0.0.0/16" },
 	{ "192.168.1.*", "192.168.1.0/24" },
 	{ "2001:db8::*", "2001:db8::/32" },
