@@ -2,8 +2,8 @@
 /*
  * Whether a packet is between untracked networks. User space fills the set that is not active and
  * then makes it active by one store, so that a packet is judged by one whole list: `active` is
- * read once for each packet. The verdict on a connected socket's peer is remembered with the socket,
- * so that the length of the list costs it nothing.
+ * read once for each packet. The verdict on a socket's peer is remembered with the socket, so that the
+ * length of the list costs a connected one nothing.
  */
 #ifndef BPF_NETWORKS_BPF_H
 #define BPF_NETWORKS_BPF_H
@@ -21,7 +21,7 @@ const volatile __u32 networks_match = METER_MATCH_BOTH;
 struct networks_control networks_control;
 
 /* Random, odd: set before the programs are loaded. */
-const volatile __u64 networks_secret[4] = { 1, 1, 1, 1 };
+const volatile __u64 networks_secret[8] = { 1 };
 
 /* The sizes are those of an empty list. A longer one comes in a larger table, which kernels
  * before 5.10 refuse in this place. */
@@ -131,27 +131,30 @@ static __always_inline bool networks_judge(const struct networks_set *set, __u32
 	}
 }
 
-/* Hash of the peer's address with the generation, as a verdict's word has them; the verdict's bit is
- * 0. Multilinear with secret factors, so that nobody can choose two addresses that collide. */
+/* Multilinear, with secret factors: nobody can choose two addresses that collide. */
+static __always_inline __u64 networks_hash(const struct packet *packet, bool source,
+					   const volatile __u64 *secret)
+{
+	__u32 part[4];
+
+	if (packet->family == 4)
+		return secret[0] * (source ? packet->ipv4.source : packet->ipv4.destination);
+	__builtin_memcpy(part, source ? packet->ipv6.source : packet->ipv6.destination,
+			 sizeof(part));
+	return secret[0] * part[0] + secret[1] * part[1] + secret[2] * part[2] +
+	       secret[3] * part[3];
+}
+
+/* The word of a verdict without its bit: a hash of the socket's own end and the peer's, whichever way
+ * the packet goes, and the generation of the list. */
 static __always_inline __u64 networks_verdict_key(const struct networks_set *set,
 						  const struct packet *packet,
 						  enum meter_direction direction)
 {
-	__u64 hash;
+	bool in = direction == METER_IN;
+	__u64 hash = networks_hash(packet, in, networks_secret) +
+		     networks_hash(packet, !in, networks_secret + 4);
 
-	if (packet->family == 4) {
-		hash = networks_secret[0] *
-		       (direction == METER_IN ? packet->ipv4.source : packet->ipv4.destination);
-	} else {
-		__u32 part[4];
-
-		__builtin_memcpy(part,
-				 direction == METER_IN ? packet->ipv6.source
-						       : packet->ipv6.destination,
-				 sizeof(part));
-		hash = networks_secret[0] * part[0] + networks_secret[1] * part[1] +
-		       networks_secret[2] * part[2] + networks_secret[3] * part[3];
-	}
 	return (hash & ~0xffffffull) | (set->generation & 0x7fffff) << 1;
 }
 
@@ -166,11 +169,12 @@ static __always_inline bool networks_any(const struct networks_set *set)
 	return set->ipv4 || set->ipv6 || set->masks;
 }
 
-/* A connected socket's packets all have the same two ends, so the verdict on one holds for all, until
- * there is a new list or the socket is connected to another peer. */
+/* The verdict on the two ends of a socket's last packet is remembered with it: a connected socket has
+ * no others, and one that is not mostly talks to the same peer for a while. Where 40 bits of hash
+ * are equal for different ends, once in 10^12 changes of the peer, a packet is judged as the last. */
 static __always_inline bool networks_untracked(const struct networks_set *set, __u32 active,
 					       const struct packet *packet,
-					       enum meter_direction direction, struct bpf_sock *sk,
+					       enum meter_direction direction,
 					       struct remembered *kept)
 {
 	__u64 key;
@@ -178,7 +182,7 @@ static __always_inline bool networks_untracked(const struct networks_set *set, _
 
 	if (!networks_any(set) || !packet->family)
 		return false;
-	if (!sk || !kept || !sk->dst_port)
+	if (!kept)
 		return networks_judge(set, active, packet, direction);
 	key = networks_verdict_key(set, packet, direction);
 	if ((kept->verdict & ~1ull) == key)

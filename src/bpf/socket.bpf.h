@@ -21,8 +21,8 @@ struct remembered {
 	__u32 cred_uid;
 	__u32 owner_known; /* 0: nothing above is filled in */
 
-	/* The untracked list's verdict on the peer, in one word that is read and written whole:
-	 * 40 bits of a hash of the peer's address, 23 of the list's generation, 1 of verdict. */
+	/* The untracked list's verdict on the last packet's ends, in one word that is read and
+	 * written whole: 40 bits of a hash of them, 23 of the list's generation, 1 of verdict. */
 	__u64 verdict;
 };
 

@@ -38,7 +38,7 @@ static __always_inline int meter(struct __sk_buff *skb, enum meter_direction dir
 		sk = socket_of(skb);
 		kept = sk ? socket_remember(sk) : 0;
 	}
-	if (networks_untracked(set, active, &packet, direction, sk, kept))
+	if (networks_untracked(set, active, &packet, direction, kept))
 		return PACKET_PASSES;
 	owner_find(skb, sk, kept, direction, &owner);
 	ladder_count(skb, &packet, &owner, direction);

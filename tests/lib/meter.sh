@@ -45,7 +45,7 @@ process_note() { # PID
 	[ -z "${work:-}" ] || echo "$1 $(process_start_time "$1")" >>"$work/.processes"
 }
 
-# For the cleanup, before it removes $work.
+# For the cleanup, before it removes $work; and before a test, for what a failed one has left.
 processes_end() {
 	local pid start
 	rm -f /run/traffic-meter/test-$$*.sock # which a killed meter leaves
@@ -53,6 +53,7 @@ processes_end() {
 	while read -r pid start; do
 		[ -n "$start" ] && [ "$(process_start_time "$pid")" = "$start" ] && kill -KILL "$pid"
 	done <"$work/.processes"
+	rm "$work/.processes"
 }
 
 # meter_start LOG COMMAND...: runs the meter in the background and waits until it meters. A `run`

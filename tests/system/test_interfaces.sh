@@ -68,6 +68,13 @@ listen() {
 	kill -STOP "$receiver"
 }
 
+prepare() {
+	need_bpf
+	processes_end
+	rm -rf "${work:?}"/*
+	listen
+}
+
 send() { # ADDRESS COUNT: from the near end
 	in_cgroup "$cgroup" $enter_near "$TRAFFIC" udp-send --to "$1" 5001 --count "$2" \
 		--size 100 >/dev/null
@@ -137,8 +144,7 @@ chosen() { # DEVICE...: all that there are
 		[vlan]="${3:-}"
 		[notvlan]="lo veth0"
 	)
-	need_bpf
-	rm -rf "${work:?}"/*
+	prepare
 	for name in "${!options[@]}"; do
 		# shellcheck disable=SC2086 # words
 		start "$name" ${options[$name]}
@@ -179,8 +185,7 @@ on_vlan() {
 }
 
 label_wins() {
-	need_bpf
-	rm -rf "${work:?}"/*
+	prepare
 	start labelled --interface lo --nic-id mine
 	send 127.0.0.1 1
 	stop labelled
@@ -226,8 +231,7 @@ rename() { # OLD NEW: kernels before 6.2 want it down
 # One meter counts the name alone, the other one all but it.
 changing() {
 	local index
-	need_bpf
-	rm -rf "${work:?}"/*
+	prepare
 	forget_devices
 	start only --interface tm0
 	start except --exclude-interface tm0
@@ -271,8 +275,7 @@ changing() {
 # Many changes in a row: whatever was missed in between, the last state counts.
 many_changes() {
 	local i
-	need_bpf
-	rm -rf "${work:?}"/*
+	prepare
 	forget_devices
 	start only --interface tm0
 	start except --exclude-interface tm0
@@ -309,7 +312,6 @@ usage() {
 if [ "$(id -u)" -eq 0 ]; then
 	make_netns
 	cgroup=$(cgroup_make interfaces)
-	listen
 fi
 run_test "usage" usage
 run_test "chosen interfaces" chosen lo veth0

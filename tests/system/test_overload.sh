@@ -41,10 +41,16 @@ listen() {
 	kill -STOP "$receiver"
 }
 
+prepare() {
+	need_bpf
+	processes_end
+	rm -rf "${work:?}"/*
+	listen
+}
+
 begin() { # OPTION...
 	local mode
-	need_bpf
-	rm -rf "${work:?}"/*
+	prepare
 	for mode in $modes; do
 		mkdir "$work/$mode"
 		meter_instance=test-$$-$mode
@@ -157,8 +163,7 @@ more_users_than_entries() {
 # A pipe that nobody reads for a while: its output stalls, the ladder takes the rest.
 stalled_output() {
 	local reader modes=packet
-	need_bpf
-	rm -rf "${work:?}"/*
+	prepare
 	mkdir "$work/packet"
 	mkfifo "$work/pipe"
 	exec 7<>"$work/pipe"
@@ -209,7 +214,6 @@ rounds() { # FUNCTION
 
 if [ "$(id -u)" -eq 0 ]; then
 	cgroup=$(cgroup_make overload)
-	listen
 fi
 run_test "smallest ring, $ROUNDS rounds" rounds smallest_ring
 run_test "stopped reader, $ROUNDS rounds" rounds stopped_reader

@@ -21,6 +21,7 @@ trap cleanup EXIT
 
 begin() {
 	need_bpf
+	processes_end
 	rm -rf "${work:?}"/*
 }
 
