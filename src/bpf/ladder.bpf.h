@@ -32,16 +32,17 @@ struct {
 	__uint(max_entries, 16 << 20);
 } packets SEC(".maps");
 
+/* The sizes are set at load time. */
 struct flows_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 262144);
+	__uint(max_entries, 1);
 	__type(key, struct flow_key);
 	__type(value, struct flow_value);
 } flows_a SEC(".maps"), flows_b SEC(".maps");
 
 struct users_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1);
 	__type(key, struct user_key);
 	__type(value, struct table_value);
 } users_a SEC(".maps"), users_b SEC(".maps");

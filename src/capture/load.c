@@ -62,8 +62,10 @@ static uint64_t round_up_power_of_two(uint64_t value)
 	return power;
 }
 
-/* What the slot takes is told by a map of the same kind and size. (Setting the size of libbpf's own
- * template crashes before libbpf 1.2.) */
+/* What a slot takes is told by a template, a map of the same kind. libbpf makes one as the object
+ * declares it, of one entry; kernels before 5.10 want the size to be the same as well. (Setting the
+ * size of libbpf's own template crashes before libbpf 1.2. And ours, which has no BTF, is not taken
+ * by 5.15 to 6.2: so each way has its kernels.) */
 static int set_template(struct bpf_map *outer, const struct bpf_map *inner, uint32_t entries,
 			int *ret_fd)
 {
@@ -77,14 +79,14 @@ static int set_template(struct bpf_map *outer, const struct bpf_map *inner, uint
 }
 
 static int set_table_sizes(struct bpf_map *slot, struct bpf_map *a, struct bpf_map *b,
-			   uint32_t entries, int *ret_template_fd)
+			   uint32_t entries, bool same_size, int *ret_template_fd)
 {
 	int r;
 
 	if ((r = bpf_map__set_max_entries(a, entries)) < 0 ||
 	    (r = bpf_map__set_max_entries(b, entries)) < 0)
 		return r;
-	return set_template(slot, a, entries, ret_template_fd);
+	return same_size ? set_template(slot, a, entries, ret_template_fd) : 0;
 }
 
 /* The templates have to live until the maps are loaded. */
@@ -111,20 +113,18 @@ static int set_secret(struct traffic_meter_bpf *skeleton)
 	return 0;
 }
 
-static void set_owner(struct traffic_meter_bpf *skeleton, enum capture_owner owner)
+static enum capture_owner choose_owner(enum capture_owner wanted)
 {
-	if (owner != CAPTURE_OWNER_SOCKET && !features_have_process_owner()) {
-		log_warning("this kernel can't tell which process uses a socket; bytes are charged "
-			    "to the creator of the socket, as with --owner socket");
-		owner = CAPTURE_OWNER_SOCKET;
-	}
-	skeleton->rodata->owner_policy = (uint32_t)owner;
-	skeleton->rodata->owner_task_btf = features_have_task_btf();
+	if (wanted == CAPTURE_OWNER_SOCKET || features_have_process_owner())
+		return wanted;
+	log_warning("this kernel can't tell which process uses a socket; bytes are charged to the "
+		    "creator of the socket, as with --owner socket");
+	return CAPTURE_OWNER_SOCKET;
 }
 
 /* The ring is not used for flow records, but its map is: then it is the smallest there is. */
 static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_settings *settings,
-		     struct templates *templates)
+		     bool same_size, struct templates *templates)
 {
 	bool packets = settings->records == CAPTURE_RECORDS_PACKET;
 	uint64_t ring_bytes =
@@ -139,11 +139,11 @@ static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_se
 	if (r < 0)
 		return r;
 	r = set_table_sizes(skeleton->maps.flows, skeleton->maps.flows_a, skeleton->maps.flows_b,
-			    settings->flow_entries, &templates->flows_fd);
+			    settings->flow_entries, same_size, &templates->flows_fd);
 	if (r < 0)
 		return r;
 	return set_table_sizes(skeleton->maps.users, skeleton->maps.users_a, skeleton->maps.users_b,
-			       settings->user_entries, &templates->users_fd);
+			       settings->user_entries, same_size, &templates->users_fd);
 }
 
 /* For a user who has asked for more than there is. */
@@ -165,30 +165,39 @@ static void destroy_skeleton(struct traffic_meter_bpf **skeleton)
 	traffic_meter_bpf__destroy(*skeleton);
 }
 
-int load_programs(const struct capture_settings *settings, struct traffic_meter_bpf **ret)
+/* Errors of loading are returned unlogged, others logged. */
+static int try_load(const struct capture_settings *settings, enum capture_owner owner,
+		    bool same_size, struct traffic_meter_bpf **ret)
 {
 	_cleanup_(templates_close) struct templates templates = { -1, -1 };
-	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = NULL;
+	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = traffic_meter_bpf__open();
+	int r;
+
+	if (!skeleton)
+		return -errno;
+	skeleton->rodata->owner_policy = (uint32_t)owner;
+	skeleton->rodata->owner_task_btf = features_have_task_btf();
+	if ((r = set_sizes(skeleton, settings, same_size, &templates)) < 0 ||
+	    (r = set_secret(skeleton)) < 0 || (r = traffic_meter_bpf__load(skeleton)) < 0)
+		return r;
+	*ret = steal_pointer(skeleton);
+	return 0;
+}
+
+int load_programs(const struct capture_settings *settings, struct traffic_meter_bpf **ret)
+{
+	enum capture_owner owner = choose_owner(settings->owner);
 	int r;
 
 	libbpf_set_print(print_libbpf);
-	skeleton = traffic_meter_bpf__open();
-	if (!skeleton)
-		return log_error_errno(errno, "open the BPF object");
-	r = set_sizes(skeleton, settings, &templates);
-	if (r < 0)
-		return log_refused_sizes(r, settings);
-	set_owner(skeleton, settings->owner);
-	r = set_secret(skeleton);
-	if (r < 0)
-		return log_error_errno(r, "get random numbers");
-	r = traffic_meter_bpf__load(skeleton);
+	r = try_load(settings, owner, false, ret);
+	if (r == -EINVAL)
+		r = try_load(settings, owner, true, ret);
 	if (r == -ENOMEM || r == -E2BIG)
 		return log_refused_sizes(r, settings);
 	if (r < 0)
 		return log_error_errno(r, "load the BPF programs; 'traffic-meter check' tells what "
 					  "this machine lacks, --log-level debug what the kernel "
 					  "said");
-	*ret = steal_pointer(skeleton);
 	return 0;
 }
