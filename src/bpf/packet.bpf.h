@@ -155,19 +155,17 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 	packet_parse_transport(skb, offset, first_fragment, packet);
 }
 
+/* The addresses go where they stay, past the stack, of which there are 512 bytes. */
 static __always_inline void packet_parse_ipv6(struct __sk_buff *skb, struct packet *packet)
 {
-	struct ipv6hdr header;
+	struct ipv6_start start;
 
-	if (packet_load(skb, 0, &header, sizeof(header)))
+	if (packet_load(skb, 0, &start, sizeof(start)) ||
+	    bpf_ntohl(start.version_class_flow) >> 28 != 6 ||
+	    packet_load(skb, sizeof(start), &packet->ipv6, sizeof(packet->ipv6)))
 		return;
-	if ((bpf_ntohl(header.version_class_flow) >> 28) != 6)
-		return;
-
 	packet->family = 6;
-	__builtin_memcpy(packet->ipv6.source, header.saddr, sizeof(header.saddr));
-	__builtin_memcpy(packet->ipv6.destination, header.daddr, sizeof(header.daddr));
-	packet_parse_ipv6_payload(skb, header.nexthdr, packet);
+	packet_parse_ipv6_payload(skb, start.nexthdr, packet);
 }
 
 static __always_inline void packet_parse(struct __sk_buff *skb, struct packet *packet)

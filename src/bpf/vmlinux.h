@@ -150,12 +150,16 @@ struct iphdr {
 	__be32 daddr;
 };
 
-/* RFC 8200. */
-struct ipv6hdr {
+/* RFC 8200: what stands before the two addresses. */
+struct ipv6_start {
 	__be32 version_class_flow;
 	__be16 payload_len;
 	__u8 nexthdr;
 	__u8 hop_limit;
+};
+
+struct ipv6hdr {
+	struct ipv6_start start;
 	__u8 saddr[16];
 	__u8 daddr[16];
 };
