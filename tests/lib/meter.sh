@@ -25,16 +25,33 @@ cgroup_make() { # NAME
 	echo "$path"
 }
 
+# A cleanup goes on when it fails: what else there is has to go too.
 cgroup_remove() { # PATH
-	local pid
-	while read -r pid; do kill -KILL "$pid"; done <"$1/cgroup.procs" 2>/dev/null
-	wait_until 10 rmdir "$1" 2>/dev/null
+	local pid deadline=$((SECONDS + 30))
+	until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
+		if [ $SECONDS -ge $deadline ]; then
+			echo "# can't remove $1"
+			return 1
+		fi
+		while read -r pid; do kill -KILL "$pid"; done <"$1/cgroup.procs" 2>/dev/null
+		sleep 0.05
+	done
 }
 
 in_cgroup() { # PATH COMMAND...
 	local path=$1
 	shift
 	(echo $BASHPID >"$path/cgroup.procs" && exec "$@")
+}
+
+# The same in the background. Sets started_pid to the command's own, where $! of `in_cgroup ... &` is
+# a shell's; what ends it is noted for processes_end.
+in_cgroup_start() { # PATH COMMAND...
+	local path=$1
+	shift
+	(echo $BASHPID >"$path/cgroup.procs" && exec "$@") &
+	started_pid=$!
+	process_note $started_pid
 }
 
 # A test runs in a subshell, so what it leaves running when it fails is kept in a file for the
@@ -51,7 +68,10 @@ processes_end() {
 	rm -f /run/traffic-meter/test-$$*.sock # which a killed meter leaves
 	[ -f "$work/.processes" ] || return 0
 	while read -r pid start; do
-		[ -n "$start" ] && [ "$(process_start_time "$pid")" = "$start" ] && kill -KILL "$pid"
+		if [ -n "$start" ] && [ "$(process_start_time "$pid")" = "$start" ]; then
+			kill -KILL "$pid" || :
+			wait "$pid" 2>/dev/null || : # if it is a child of this shell
+		fi
 	done <"$work/.processes"
 	rm "$work/.processes"
 }

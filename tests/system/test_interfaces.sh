@@ -58,19 +58,17 @@ make_stacked() {
 
 # Receives for the near end, and never reads: packets pass the hook before they find the buffer full.
 listen() {
-	local receiver
-	in_cgroup "$cgroup" $enter_near "$TRAFFIC" udp-receive --bind 0.0.0.0 5001 \
-		--count 1000000 --timeout 600 >"$work/.receiver" &
-	receiver=$!
-	process_note "$receiver"
-	disown "$receiver" # whose end is nobody's news
+	: >"$work/.receiver"
+	in_cgroup_start "$cgroup" $enter_near "$TRAFFIC" udp-receive --bind 0.0.0.0 5001 --count 1000000 \
+		--timeout 600 >"$work/.receiver"
 	wait_until 10 grep -q ready "$work/.receiver"
-	kill -STOP "$receiver"
+	kill -STOP "$started_pid"
 }
 
 prepare() {
 	need_bpf
 	processes_end
+	trap processes_end EXIT # of the test's own shell, which can wait for them
 	rm -rf "${work:?}"/*
 	listen
 }
@@ -84,10 +82,11 @@ send_from_far() { # ADDRESS COUNT
 	ip netns exec "$far" "$TRAFFIC" udp-send --to "$1" 5001 --count "$2" --size 100 >/dev/null
 }
 
-start() { # NAME OPTION...: a meter with a directory and a status of its own
+# A meter with a directory and a status of its own; small, because there are many of them.
+start() { # NAME OPTION...
 	mkdir "$work/$1"
 	meter_start "$work/$1/log" $enter_near "$METER" run --instance "test-$$-$1" --cgroup "$cgroup" \
-		--output "csv:$work/$1" --interval 1 "${@:2}"
+		--output "csv:$work/$1" --interval 1 --flow-entries 1024 --user-entries 64 "${@:2}"
 	echo "$meter_pid" >"$work/$1/pid"
 }
 

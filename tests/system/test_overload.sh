@@ -31,19 +31,17 @@ declare -A pid_of
 # Somebody has the address, but does not read: packets pass the ingress hook before they find the
 # buffer full.
 listen() {
-	local receiver
-	in_cgroup "$cgroup" "$TRAFFIC" udp-receive --bind "$address" 5009 --count 100000000 --timeout 600 \
-		--uid 4499 >"$work/.receiver" &
-	receiver=$!
-	process_note "$receiver"
-	disown "$receiver" # whose end is nobody's news
+	: >"$work/.receiver"
+	in_cgroup_start "$cgroup" "$TRAFFIC" udp-receive --bind "$address" 5009 --count 100000000 \
+		--timeout 600 --uid 4499 >"$work/.receiver"
 	wait_until 10 grep -q ready "$work/.receiver"
-	kill -STOP "$receiver"
+	kill -STOP "$started_pid"
 }
 
 prepare() {
 	need_bpf
 	processes_end
+	trap processes_end EXIT # of the test's own shell, which can wait for them
 	rm -rf "${work:?}"/*
 	listen
 }

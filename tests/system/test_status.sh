@@ -14,7 +14,7 @@ memory_cgroup=
 cleanup() {
 	processes_end
 	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	[ -z "$memory_cgroup" ] || wait_until 10 rmdir "$memory_cgroup" 2>/dev/null
+	[ -z "$memory_cgroup" ] || cgroup_remove "$memory_cgroup"
 	rm -rf "$work"
 }
 trap cleanup EXIT
@@ -22,6 +22,7 @@ trap cleanup EXIT
 begin() {
 	need_bpf
 	processes_end
+	trap processes_end EXIT # of the test's own shell, which can wait for them
 	rm -rf "${work:?}"/*
 }
 
@@ -131,8 +132,9 @@ under_flood() { # packet|flow
 	local flood i begun status
 	begin
 	start "flood$1" --records "$1" --interval 1
-	in_cgroup "$cgroup" "$TRAFFIC" flood --to 127.0.0.1 9 --seconds 60 --size 64 --spread 32 >"$work/sent" &
-	flood=$!
+	in_cgroup_start "$cgroup" "$TRAFFIC" flood --to 127.0.0.1 9 --seconds 60 --size 64 --spread 32 \
+		>"$work/sent"
+	flood=$started_pid
 	wait_until 10 counts_more_than 1000
 	for ((i = 0; i < 8; i++)); do
 		begun=$EPOCHSECONDS
@@ -155,7 +157,7 @@ under_flood() { # packet|flow
 	[ "$(cat "$work/differences")" -le 40 ] ||
 		fail "$(cat "$work/differences") of 200 answers under the flood don't come out"
 	kill -0 "$flood" 2>/dev/null || fail "the flood had ended before"
-	kill -TERM $(cat "$cgroup/cgroup.procs")
+	kill -TERM "$flood"
 	wait "$flood"
 	assert_equal "counted at rest" "$(sed -E 's/.*\bip_bytes=([0-9]+).*/\1/' "$work/sent")" \
 		"$(meter_counted out bytes)"
