@@ -35,8 +35,9 @@
 #define FLOOD_NS      (5 * UINT64_C(1000000000))
 #define SWAP_EVERY_NS (10 * UINT64_C(1000000))
 
-/* A swap waits for the kernel, and other suites run beside this one. At rest there are some 250. */
-#define SWAPS_MIN 20
+/* A swap waits for the kernel, and other suites run beside this one. At rest there are some 250, in an
+ * emulated machine under load 7 have been seen. */
+#define SWAPS_MIN 5
 
 #define SENDERS		 2
 #define FLOWS_OF_SENDER	 16
