@@ -120,7 +120,7 @@ include bench/bench.mk
 
 .PHONY: lint
 lint:
-	tests/lint
+	tests/lint/run
 
 .PHONY: install
 install: all

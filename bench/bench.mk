@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What bench/run runs beside the product: the baseline, the sender, the driver of the csv output.
 
-bench_tools := $(addprefix $(O)/bench/,baseline/baseline sender rows)
+bench_tools := $(addprefix $(O)/bench/,baseline/baseline primitives/primitives sender rows)
 
-$(O)/bench/baseline/baseline.bpf.o: bench/baseline/baseline.bpf.c
+$(O)/bench/%.bpf.o: bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,$(CLANG) $(bpf_cflags) -MMD -MP -c $< -o $@,BPF)
 
-$(O)/bench/baseline/baseline.skel.h: $(O)/bench/baseline/baseline.bpf.o
-	$(call say,$(BPFTOOL) gen skeleton $< name baseline_bpf >$@.new && mv $@.new $@,GEN)
+.SECONDARY: $(O)/bench/baseline/baseline.bpf.o $(O)/bench/primitives/primitives.bpf.o
+
+$(O)/bench/%.skel.h: $(O)/bench/%.bpf.o
+	$(call say,$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@.new && mv $@.new $@,GEN)
 
 $(O)/bench/baseline/baseline.o: $(O)/bench/baseline/baseline.skel.h
+$(O)/bench/primitives/primitives.o: $(O)/bench/primitives/primitives.skel.h
 
 $(O)/bench/baseline/baseline: $(O)/bench/baseline/baseline.o $(O)/bench/baseline/row.o
+	$(link)
+
+$(O)/bench/primitives/primitives: $(O)/bench/primitives/primitives.o
 	$(link)
 
 $(O)/bench/sender: $(O)/bench/sender.o
@@ -28,4 +34,4 @@ bench-tools: $(bench_tools)
 bench: all bench-tools
 	bench/run
 
--include $(bench_tools:=.d) $(O)/bench/baseline/row.d $(O)/bench/baseline/baseline.bpf.d
+-include $(bench_tools:=.d) $(O)/bench/baseline/row.d $(O)/bench/baseline/baseline.bpf.d $(O)/bench/primitives/primitives.bpf.d

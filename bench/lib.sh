@@ -18,7 +18,7 @@ cgroup_root() { awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts; }
 
 # Sets directory, cgroup, stats_before; whatever way the script ends, cleanup() undoes it all.
 bench_begin() {
-	directory= cgroup= stats_before= pids=()
+	directory= cgroup= stats_before= pids=() namespaces=()
 	trap cleanup EXIT
 	trap 'exit 130' INT TERM HUP
 	# Two benches would disturb each other, and switch each other's accounting off.
@@ -34,7 +34,7 @@ bench_begin() {
 }
 
 cleanup() {
-	local code=$? pid
+	local code=$? pid name
 	trap '' INT TERM HUP
 	for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
 	if [ -n "$cgroup" ] && [ -d "$cgroup" ]; then
@@ -42,9 +42,18 @@ cleanup() {
 		local tries=0
 		until rmdir "$cgroup" 2>/dev/null || [ $((tries += 1)) -gt 100 ]; do sleep 0.05; done
 	fi
+	for name in "${namespaces[@]}"; do ip netns delete "$name"; done
 	[ -n "$stats_before" ] && echo "$stats_before" >/proc/sys/kernel/bpf_stats_enabled
 	[ -n "$directory" ] && rm -rf "$directory"
 	return "$code"
+}
+
+# namespace_new VARIABLE: makes one and sets the variable to its name.
+namespace_new() {
+	local name=traffic-meter-bench-$1-$$
+	ip netns add "$name" || die "can't make a network namespace"
+	namespaces+=("$name")
+	printf -v "$1" %s "$name"
 }
 
 # A measurement that could not be made.
@@ -89,10 +98,17 @@ start_baseline() { # LOG DIRECTORY
 	start "$1" "$tools/baseline/baseline" "$cgroup" "$2"
 }
 
-# Programs that do nothing: what measuring itself costs.
-start_empty() { # LOG
-	start "$1" "$tools/baseline/baseline" "$cgroup" --empty
+# The meter as it is by default, but for the output's columns.
+start_flow() { # LOG DIRECTORY OPTION...
+	local log=$1 files=$2
+	shift 2
+	start_meter "$log" "$files" --records flow --owner process "$@"
 }
+
+start_primitive() { start "$1" "$tools/primitives/primitives" "$cgroup" "$2"; } # LOG NAME
+
+# Programs that do nothing: what measuring itself costs.
+start_empty() { start_primitive "$1" empty; } # LOG
 
 # stop LOG: the process `pid`, which is to end well.
 stop() {
@@ -113,10 +129,11 @@ forget() {
 	pids=("${kept[@]}")
 }
 
-# send OPTION...: sends in the cgroup; sets packets, ip_bytes, seconds, rate, late_percent.
+# send OPTION...: sends in the cgroup, in the network namespace `send_in` if that is set; sets packets, ip_bytes, seconds, rate, late_percent.
 send() {
 	local line
-	line=$(echo $BASHPID >"$cgroup/cgroup.procs" && exec "$tools/sender" "$@") || die "the sender failed"
+	line=$(echo $BASHPID >"$cgroup/cgroup.procs" &&
+		exec ${send_in:+nsenter --net="/run/netns/$send_in"} "$tools/sender" "$@") || die "the sender failed"
 	eval "$line" # our own sender's, numbers only
 }
 

@@ -29,9 +29,8 @@ look() {
 	return 0
 }
 
-bench_memory() {
+memory_packets() {
 	local log=$directory/log files=$directory/files largest=0 sender
-	stats 0
 	networks_list 100000 >"$directory/list"
 	start_meter "$log" "$files" --untracked "$directory/list"
 	look
@@ -52,4 +51,30 @@ bench_memory() {
 	result "memory: the kernel's, for maps but the ring" "$(calculate %.1f "$(maps_kib "$pid") / 1024") MiB"
 	stop "$log"
 	rm -rf "$files"
+}
+
+# The process while 100,000 flows come, each interval again, and are drained.
+memory_flows() {
+	local log=$directory/log files=$directory/files largest=0 sender
+	start_flow "$log" "$files" --interval 1 --log-level info
+	send --flows 50000 --rate 100000 --milliseconds 5000 --to 0.0.0.0 --from 127.0.0.1 &
+	sender=$!
+	while kill -0 $sender 2>/dev/null; do
+		look
+		sleep 0.05
+	done
+	wait $sender || die "the sender failed"
+	look
+	result "memory: with 100,000 flows a second, largest seen" \
+		"$(calculate %.1f "$largest / 1024") MiB; the kernel's for tables $(calculate %.1f "$(maps_kib "$pid") / 1024") MiB" \
+		"<= 32 MiB" "$largest" "<=" 32768
+	stop "$log"
+	[ "$(count_rows "$files")" -ge 100000 ] || die "$(count_rows "$files") rows are no 100,000 flows"
+	rm -rf "$files"
+}
+
+bench_memory() {
+	stats 0
+	memory_packets
+	memory_flows
 }

@@ -32,12 +32,13 @@
 
 struct user {
 	int sender_fd, sink_fd;
+	in_port_t sink_port;
 };
 
 struct settings {
 	const char *from, *to;
-	uint64_t rate, duration_ns, size;
-	unsigned int users, first_uid;
+	uint64_t rate, duration_ns, packets, size;
+	unsigned int users, first_uid, flows;
 	bool take; /* receive what was sent */
 };
 
@@ -110,23 +111,41 @@ static void open_user(const struct settings *settings, unsigned int index)
 		fail("become user %u", settings->first_uid + index);
 	user->sink_fd = open_bound(settings->to, &to, &size);
 	user->sender_fd = open_bound(settings->from, &from, &size);
-	if (connect(user->sender_fd, (struct sockaddr *)&to, size) < 0)
+	user->sink_port = ((struct sockaddr_in *)&to)->sin_port;
+	if (!settings->flows && connect(user->sender_fd, (struct sockaddr *)&to, size) < 0)
 		fail("connect to %s", settings->to);
 	if (settings->first_uid && seteuid(0) < 0)
 		fail("become root again");
 }
 
-static bool send_one(const struct settings *settings, unsigned int index)
+/* Each of the flows has an address of 127.0.0.0/8 of its own, from 127.1.0.0 on. */
+static ssize_t send_to_flow(const struct settings *settings, const struct user *user,
+			    uint64_t number)
 {
-	char taken[SIZE_MAX_];
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(0x7f010000 + (uint32_t)(number % settings->flows)),
+		.sin_port = user->sink_port,
+	};
 
-	if (send(users[index].sender_fd, payload, settings->size, 0) < 0) {
+	return sendto(user->sender_fd, payload, settings->size, 0, (struct sockaddr *)&to,
+		      sizeof(to));
+}
+
+static bool send_one(const struct settings *settings, unsigned int index, uint64_t number)
+{
+	const struct user *user = &users[index];
+	char taken[SIZE_MAX_];
+	ssize_t r = settings->flows ? send_to_flow(settings, user, number)
+				    : send(user->sender_fd, payload, settings->size, 0);
+
+	if (r < 0) {
 		if (errno != ENOBUFS && errno != EAGAIN)
 			fail("send");
 		return false;
 	}
 	/* Loopback delivers before send() returns. */
-	if (settings->take && recv(users[index].sink_fd, taken, sizeof(taken), MSG_DONTWAIT) < 0 &&
+	if (settings->take && recv(user->sink_fd, taken, sizeof(taken), MSG_DONTWAIT) < 0 &&
 	    errno != EAGAIN)
 		fail("receive");
 	return true;
@@ -140,15 +159,15 @@ static void run(const struct settings *settings)
 	unsigned int user = 0;
 	double seconds;
 
-	while (now < end) {
+	while (now < end && sent < settings->packets) {
 		if (settings->rate) {
 			uint64_t due = start + tries * NS_PER_S / settings->rate;
 
 			sleep_until(due);
 			late += now_ns() - due > NS_PER_S / settings->rate;
 		}
-		for (uint64_t i = 0; i < piece; i++, tries++) {
-			sent += send_one(settings, user);
+		for (uint64_t i = 0; i < piece && sent < settings->packets; i++, tries++) {
+			sent += send_one(settings, user, sent);
 			user = user + 1 < settings->users ? user + 1 : 0;
 		}
 		now = now_ns();
@@ -174,10 +193,12 @@ static uint64_t number(const char *word, uint64_t maximum)
 
 static int usage(void)
 {
-	fputs("usage: sender [--from ADDR] [--to ADDR] [--rate PPS] [--milliseconds N] [--size "
-	      "BYTES]\n"
-	      "              [--users N] [--first-uid UID] [--take]\n"
-	      "rate 0: as fast as it goes; --take: receive what was sent\n",
+	fputs("usage: sender [--from ADDR] [--to ADDR] [--rate PPS] [--milliseconds N] [--packets "
+	      "N]\n"
+	      "              [--size BYTES] [--users N] [--first-uid UID] [--flows N] [--take]\n"
+	      "rate 0: as fast as it goes; --take: receive what was sent; --flows: to so many "
+	      "addresses\n"
+	      "of 127.0.0.0/8 in turn (with --to 0.0.0.0 --from 127.0.0.1)\n",
 	      stderr);
 	return 2;
 }
@@ -189,9 +210,11 @@ int main(int argc, char **argv)
 		{ "to", required_argument, NULL, 't' },
 		{ "rate", required_argument, NULL, 'r' },
 		{ "milliseconds", required_argument, NULL, 'm' },
+		{ "packets", required_argument, NULL, 'p' },
 		{ "size", required_argument, NULL, 's' },
 		{ "users", required_argument, NULL, 'u' },
 		{ "first-uid", required_argument, NULL, 'i' },
+		{ "flows", required_argument, NULL, 'l' },
 		{ "take", no_argument, NULL, 'k' },
 		{ 0 },
 	};
@@ -199,6 +222,7 @@ int main(int argc, char **argv)
 		.from = NULL,
 		.to = "127.0.0.1",
 		.duration_ns = NS_PER_S,
+		.packets = UINT64_MAX,
 		.size = 64,
 		.users = 1,
 	};
@@ -217,6 +241,12 @@ int main(int argc, char **argv)
 			break;
 		case 'm':
 			settings.duration_ns = number(optarg, 600000) * 1000000;
+			break;
+		case 'p':
+			settings.packets = number(optarg, UINT32_MAX);
+			break;
+		case 'l':
+			settings.flows = (unsigned int)number(optarg, 0xfe0000);
 			break;
 		case 's':
 			settings.size = number(optarg, SIZE_MAX_);

@@ -61,19 +61,4 @@ int baseline_egress(struct __sk_buff *skb)
 	return record_packet(skb, 1);
 }
 
-/* What measuring itself costs: attached instead of the others (baseline --empty). */
-SEC("cgroup_skb/ingress")
-int empty_ingress(struct __sk_buff *skb)
-{
-	(void)skb;
-	return 1;
-}
-
-SEC("cgroup_skb/egress")
-int empty_egress(struct __sk_buff *skb)
-{
-	(void)skb;
-	return 1;
-}
-
 char LICENSE[] SEC("license") = "GPL";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * baseline CGROUP DIRECTORY|--empty: the user half of the thing compared with. libbpf's own ring
- * reader, which sleeps in epoll until a record wakes it, and a file opened, printed to and closed
- * for each record. It reads its ring to the end before it stops, so that no row that it could have
- * written is missing. --empty: programs that do nothing.
+ * baseline CGROUP DIRECTORY: the user half of the thing compared with. libbpf's own ring reader,
+ * which sleeps in epoll until a record wakes it, and a file opened, printed to and closed for each
+ * record. It reads its ring to the end before it stops, so that no row that it could have written
+ * is missing.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -92,21 +92,6 @@ static int fail(const char *what)
 	return 1;
 }
 
-/* Attached until the skeleton goes. */
-static int attach(struct baseline_bpf *skeleton, int cgroup_fd, bool empty)
-{
-	struct bpf_program *ingress = skeleton->progs.baseline_ingress;
-	struct bpf_program *egress = skeleton->progs.baseline_egress;
-
-	if (empty) {
-		ingress = skeleton->progs.empty_ingress;
-		egress = skeleton->progs.empty_egress;
-	}
-	skeleton->links.baseline_ingress = bpf_program__attach_cgroup(ingress, cgroup_fd);
-	skeleton->links.baseline_egress = bpf_program__attach_cgroup(egress, cgroup_fd);
-	return skeleton->links.baseline_ingress && skeleton->links.baseline_egress ? 0 : -1;
-}
-
 int main(int argc, char **argv)
 {
 	struct reader reader = { .offset_ns = clock_offset_ns() };
@@ -115,7 +100,7 @@ int main(int argc, char **argv)
 	int cgroup_fd;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: baseline CGROUP DIRECTORY|--empty\n");
+		fprintf(stderr, "usage: baseline CGROUP DIRECTORY\n");
 		return 2;
 	}
 	reader.directory = argv[2];
@@ -131,7 +116,11 @@ int main(int argc, char **argv)
 	ring = ring_buffer__new(bpf_map__fd(skeleton->maps.packets), write_record, &reader, NULL);
 	if (!ring)
 		return fail("ring");
-	if (attach(skeleton, cgroup_fd, strcmp(argv[2], "--empty") == 0) < 0)
+	skeleton->links.baseline_ingress =
+		bpf_program__attach_cgroup(skeleton->progs.baseline_ingress, cgroup_fd);
+	skeleton->links.baseline_egress =
+		bpf_program__attach_cgroup(skeleton->progs.baseline_egress, cgroup_fd);
+	if (!skeleton->links.baseline_ingress || !skeleton->links.baseline_egress)
 		return fail("attach");
 	fprintf(stderr, "baseline: metering %s\n", argv[1]);
 	while (!stopping) {
