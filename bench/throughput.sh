@@ -87,10 +87,11 @@ open_throughput() {
 		die "can't make two network namespaces with a link"
 	# The server's packets are metered, too.
 	(echo $BASHPID >"$cgroup/cgroup.procs" &&
-		exec nsenter --net="/run/netns/$right" iperf3 --server --bind 198.18.77.2 >"$directory/iperf3" 2>&1) &
+		exec nsenter --net="/run/netns/$right" iperf3 --server --forceflush --bind 198.18.77.2 >"$directory/iperf3" 2>&1) &
 	pids+=($!)
+	local deadline=$((SECONDS + 20))
 	until grep -q 'Server listening' "$directory/iperf3" 2>/dev/null; do
-		kill -0 $! 2>/dev/null || die "iperf3 --server: $(cat "$directory/iperf3")"
+		kill -0 $! 2>/dev/null && [ $SECONDS -lt $deadline ] || die "iperf3 --server: $(cat "$directory/iperf3")"
 		sleep 0.05
 	done
 }

@@ -42,7 +42,7 @@ struct traffic_record {
 	uint64_t packets;    /* as the hooks saw them: a GSO or GRO packet is one */
 	uint64_t total_in;   /* bytes of this uid so far, this record included, both families */
 	uint64_t total_out;
-	uint32_t uid;	      /* TRAFFIC_NO_UID: not known */
+	uint32_t uid;	      /* TRAFFIC_NO_UID: nobody's (the kernel's own), or not known */
 	uint32_t login_uid;   /* of the audit session; TRAFFIC_NO_UID: none, or not known */
 	uint32_t ifindex;     /* 0: not known */
 	uint16_t source_port; /* 0 where the protocol has none, or in a later fragment */
@@ -55,7 +55,8 @@ struct traffic_record {
 	uint8_t destination[16];
 	char interface[16]; /* NUL-terminated; empty: not known */
 	char program[16];   /* of the owner, NUL-terminated, any bytes; empty: not known */
-	const char *cgroup; /* path of the owner's below the cgroup2 mount; NULL: not known */
+	uint64_t cgroup_id; /* of the owner's cgroup; 0: not known */
+	const char *cgroup; /* its path below the cgroup2 mount; NULL: not known */
 };
 
 #endif

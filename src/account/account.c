@@ -46,6 +46,10 @@ int account_record(struct account *account, struct traffic_record *record)
 	account->sum.bytes[record->direction] += record->bytes;
 	account->sum.step_packets[record->step] += record->packets;
 
+	if (record->uid == TRAFFIC_NO_UID && record->step != TRAFFIC_STEP_TOTAL) {
+		account->kernels_packets[record->direction] += record->packets;
+		account->kernels_bytes[record->direction] += record->bytes;
+	}
 	record->start_ns = clock_wall_ns(&account->clock, record->start_ns);
 	record->end_ns = clock_wall_ns(&account->clock, record->end_ns);
 	if (record->ifindex)

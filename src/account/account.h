@@ -27,6 +27,7 @@ struct account {
 	struct totals totals;
 	uint32_t interval;	/* from 2 on, so that a new total was seen in none */
 	struct account_sum sum; /* of the running interval */
+	uint64_t kernels_packets[2], kernels_bytes[2]; /* of the kernel's own sockets, so far */
 };
 
 int account_open(struct account *account);

@@ -61,7 +61,7 @@ TABLE_SLOT(users, users_table, users_a);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, METER_DIRECTIONS);
+	__uint(max_entries, METER_AUDIT_ENTRIES);
 	__type(key, __u32);
 	__type(value, struct audit_value);
 } audit SEC(".maps");
@@ -94,10 +94,8 @@ static __always_inline void ring_fill_head(struct packet_record *head, struct __
 					   enum meter_direction direction)
 {
 	head->time_ns = bpf_ktime_get_boot_ns();
-	head->uid = owner->uid;
-	head->login_uid = owner->login_uid;
-	__builtin_memcpy(head->program, owner->program, sizeof(head->program));
-	head->bytes = skb->len;
+	head->owner = *owner;
+	head->bytes = packet->bytes;
 	head->wire_bytes = packet->wire_bytes;
 	head->ifindex = skb->ifindex;
 	head->source_port = packet->source_port;
@@ -154,29 +152,29 @@ static __always_inline __u64 tick_ns(struct audit_value *cpu)
 	return cpu->tick_ns;
 }
 
-/* Add to an entry of the table in use, making it as `first` if it is new. No: the table is full, or
- * its lock is held by this very CPU below us. */
-static __always_inline bool table_add(void *slots, const void *key, const struct table_value *first,
-				      __u32 bytes, __u32 wire_bytes)
+/* The entry of the table in use, made as `first` if it is new. NULL: the table is full, or its lock is
+ * held by this very CPU below us. */
+static __always_inline void *table_entry(void *slots, const void *key, const void *first)
 {
-	struct table_value *value;
 	__u32 slot = 0;
-	void *table = bpf_map_lookup_elem(slots, &slot);
+	void *value, *table = bpf_map_lookup_elem(slots, &slot);
 
 	if (!table)
-		return false;
+		return 0;
 	value = bpf_map_lookup_elem(table, key);
-	if (!value) {
-		/* Another CPU may have been quicker: then its entry is the one to add to. */
-		bpf_map_update_elem(table, key, first, BPF_NOEXIST);
-		value = bpf_map_lookup_elem(table, key);
-		if (!value)
-			return false;
-	}
-	sum_add(&value->sum, bytes);
-	__sync_fetch_and_add(&value->wire_bytes, wire_bytes);
-	value->last_ns = first->first_ns;
-	return true;
+	if (value)
+		return value;
+	/* Another CPU may have been quicker: then its entry is the one to add to. */
+	bpf_map_update_elem(table, key, first, BPF_NOEXIST);
+	return bpf_map_lookup_elem(table, key);
+}
+
+static __always_inline void table_add(struct table_value *value, const struct packet *packet,
+				      __u64 now_ns)
+{
+	sum_add(&value->sum, packet->bytes);
+	__sync_fetch_and_add(&value->wire_bytes, packet->wire_bytes);
+	value->last_ns = now_ns;
 }
 
 /* Step 2. */
@@ -184,20 +182,13 @@ static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct pack
 					const struct owner *owner, enum meter_direction direction,
 					__u64 now_ns)
 {
-	struct flow_value first = { .value.first_ns = now_ns, .owner = *owner };
-	struct flow_key key = {
-		.uid = owner->uid,
-		.ifindex = skb->ifindex,
-		.source_port = packet->source_port,
-		.destination_port = packet->destination_port,
-		.direction = direction,
-		.family = packet->family,
-		.protocol = packet->protocol,
-	};
+	struct flow_value *flow, first = { .value.first_ns = now_ns, .owner = *owner };
+	struct flow_key key;
 
+	__builtin_memset(&key, 0, sizeof(key));
 	if (packet->family == 4) {
-		*(__be32 *)key.source = packet->ipv4.source;
-		*(__be32 *)key.destination = packet->ipv4.destination;
+		key.source[0] = packet->ipv4.source;
+		key.destination[0] = packet->ipv4.destination;
 	} else if (packet->family == 6) {
 		__builtin_memcpy(key.source, packet->ipv6.source, sizeof(key.source));
 		__builtin_memcpy(key.destination, packet->ipv6.destination,
@@ -205,21 +196,40 @@ static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct pack
 	} else {
 		return false;
 	}
-	return table_add(&flows, &key, &first.value, skb->len, packet->wire_bytes);
+	key.uid = owner->uid;
+	key.ifindex = skb->ifindex;
+	key.source_port = packet->source_port;
+	key.destination_port = packet->destination_port;
+	key.direction = direction;
+	key.family = packet->family;
+	key.protocol = packet->protocol;
+	flow = table_entry(&flows, &key, &first);
+	if (!flow)
+		return false;
+	/* A server's connection begins before a process was seen using it. */
+	if (!flow->owner.program[0] && owner->program[0])
+		flow->owner = *owner;
+	table_add(&flow->value, packet, now_ns);
+	return true;
 }
 
 /* Step 3. */
-static __always_inline bool ladder_user(struct __sk_buff *skb, const struct packet *packet,
-					__u32 uid, enum meter_direction direction, __u64 now_ns)
+static __always_inline bool ladder_user(const struct packet *packet, __u32 uid,
+					enum meter_direction direction, __u64 now_ns)
 {
 	struct user_key key = { .uid = uid, .direction = direction };
-	struct table_value first = { .first_ns = now_ns };
+	struct table_value *user, first = { .first_ns = now_ns };
 
-	return table_add(&users, &key, &first, skb->len, packet->wire_bytes);
+	user = table_entry(&users, &key, &first);
+	if (!user)
+		return false;
+	table_add(user, packet, now_ns);
+	return true;
 }
 
 static __always_inline void ladder_count(struct __sk_buff *skb, const struct packet *packet,
-					 const struct owner *owner, enum meter_direction direction)
+					 const struct owner *owner, bool remembered,
+					 enum meter_direction direction)
 {
 	__u32 key = direction;
 	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
@@ -227,7 +237,9 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 
 	if (!cpu) /* never: the key is in the array's range, which only the verifier doubts */
 		return;
-	sum_add(&cpu->counted, skb->len);
+	sum_add(&cpu->counted, packet->bytes);
+	if (!remembered)
+		__sync_fetch_and_add(&cpu->unremembered, 1);
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
@@ -237,10 +249,20 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 	now_ns = tick_ns(cpu);
 	if (ladder_flow(skb, packet, owner, direction, now_ns))
 		return;
-	if (ladder_user(skb, packet, owner->uid, direction, now_ns))
+	if (ladder_user(packet, owner->uid, direction, now_ns))
 		return;
-	sum_add(&cpu->total, skb->len);
+	sum_add(&cpu->total, packet->bytes);
 	__sync_fetch_and_add(&cpu->total_wire_bytes, packet->wire_bytes);
+}
+
+/* What has no socket of this machine's is no user's, and beside the ladder. */
+static __always_inline void ladder_count_forwarded(__u32 bytes)
+{
+	__u32 key = METER_AUDIT_FORWARDED;
+	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
+
+	if (cpu)
+		sum_add(&cpu->counted, bytes);
 }
 
 #endif

@@ -7,8 +7,9 @@
  *	TCP		when the socket's lock is owned. Softirqs back off from an owned socket, so the
  *			current task is the one inside send, recv, connect or close. Downloads come
  *			there too: reading sends window updates.
- *	UDP, raw	always, but for the kernel's own sockets, which send from softirqs as well.
- * A kernel thread is never an owner.
+ *	UDP, raw	always.
+ * A kernel thread is never an owner, and a socket of the kernel's own has none: it sends from
+ * softirqs, and in the tasks of whoever comes along.
  */
 #ifndef BPF_OWNER_BPF_H
 #define BPF_OWNER_BPF_H
@@ -23,107 +24,110 @@
 
 #define PF_KTHREAD  0x00200000
 #define SOCK_STREAM 1
-#define SOCK_DGRAM  2
-#define SOCK_RAW    3
 
 const volatile __u32 owner_policy = METER_OWNER_SOCKET;
 
 /* bpf_get_current_task_btf() is there (5.11): fields of the task are plain loads, not probes. */
 const volatile bool owner_task_btf;
 
-static __always_inline bool owner_is_kernels(struct bpf_sock *sk)
-{
-	/* The verifier allows no arithmetic on a bpf_sock; spilled and read back it is a number. */
-	struct bpf_sock *volatile slot = sk;
-	struct sock *raw;
-
-	bpf_probe_read_kernel(&raw, sizeof(raw), (void *)&slot);
-	return BPF_CORE_READ_BITFIELD_PROBED(raw, sk_kern_sock);
-}
-
 static __always_inline bool owner_in_system_call(struct bpf_sock *sk)
 {
 	struct sock *tcp;
 
-	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)
-		return true;
 	if (sk->type != SOCK_STREAM)
-		return false;
+		return true;
 	tcp = (struct sock *)bpf_skc_to_tcp_sock(sk);
 	return tcp && tcp->sk_lock.owned;
 }
 
-static __always_inline void owner_take(struct remembered *kept, __u32 uid, __u32 login_uid,
-				       const char *program)
+/* A pointer's low half as a number: the verifier lets no arithmetic be done with pointers, but knows
+ * a 32-bit move for one that makes a number. Said in assembly, or the compiler does without it. */
+static __always_inline __u64 owner_low_half(const void *pointer)
 {
-	kept->cred_uid = uid;
-	kept->owner.login_uid = login_uid;
-	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), program);
-	kept->owner.uid =
-		owner_policy == METER_OWNER_LOGIN && login_uid != METER_NO_UID ? login_uid : uid;
+	__u32 low;
+
+	asm volatile("%0 = %1" : "=w"(low) : "w"((__u32)(unsigned long)pointer));
+	return low;
 }
 
-static __always_inline void owner_refresh(struct remembered *kept, struct bpf_sock *sk)
+/* A task's credentials and cgroups in one word, of which the low halves of the addresses are enough:
+ * where those of other ones are equal, the uid, which is compared as well, has yet to be the same. */
+static __always_inline __u64 owner_task_word(const void *cred, const void *cgroups)
+{
+	return owner_low_half(cred) << 32 | owner_low_half(cgroups);
+}
+
+static __always_inline void owner_refresh(struct remembered *kept)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	const struct cred *cred = task->cred;
-	__u32 uid = cred->uid.val;
+	__u64 word = owner_task_word(task->cred, task->cgroups);
+	__u32 uid = task->cred->uid.val;
 
-	if (kept->cred == (__u64)cred && kept->cred_uid == uid)
+	if ((kept->task == word && kept->owner.uid == uid) || task->flags & PF_KTHREAD)
 		return;
-	if (task->flags & PF_KTHREAD || (sk->type != SOCK_STREAM && owner_is_kernels(sk)))
-		return;
-	kept->cred = (__u64)cred;
-	owner_take(kept, uid,
-		   bpf_core_field_exists(task->loginuid) ? task->loginuid.val : METER_NO_UID,
-		   task->comm);
+	kept->owner.uid = uid;
+	kept->owner.login_uid =
+		bpf_core_field_exists(task->loginuid) ? task->loginuid.val : METER_NO_UID;
+	kept->owner.cgroup = task->cgroups->dfl_cgrp->kn->id;
+	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), task->comm);
+	kept->task = word;
 }
 
 /* The same by probes, for 5.9 and 5.10. */
-static __always_inline void owner_refresh_probed(struct remembered *kept, struct bpf_sock *sk)
+static __always_inline void owner_refresh_probed(struct remembered *kept)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	const struct cred *cred = BPF_CORE_READ(task, cred);
-	__u32 uid = BPF_CORE_READ(cred, uid.val), login_uid = METER_NO_UID;
+	__u64 word = owner_task_word(cred, BPF_CORE_READ(task, cgroups));
+	__u32 uid = BPF_CORE_READ(cred, uid.val);
 
-	if (kept->cred == (__u64)cred && kept->cred_uid == uid)
+	if ((kept->task == word && kept->owner.uid == uid) ||
+	    BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD ||
-	    (sk->type != SOCK_STREAM && owner_is_kernels(sk)))
-		return;
-	kept->cred = (__u64)cred;
+	kept->owner.uid = uid;
+	kept->owner.login_uid = METER_NO_UID;
 	if (bpf_core_field_exists(task->loginuid))
-		login_uid = BPF_CORE_READ(task, loginuid.val);
-	owner_take(kept, uid, login_uid, task->comm);
+		kept->owner.login_uid = BPF_CORE_READ(task, loginuid.val);
+	kept->owner.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), task->comm);
+	kept->task = word;
 }
 
-static __always_inline void owner_of_socket(struct __sk_buff *skb, struct owner *ret)
+/* Of a socket that no task was seen using: its creator's. The uid is the kernel's own, not the one
+ * that a user namespace shows, and read each time: accept() changes it. */
+static __always_inline void owner_of_socket(__u64 socket, __u64 cgroup, struct owner *ret)
 {
+	struct sock *raw = (struct sock *)(socket & ~SOCKET_BITS);
+
 	__builtin_memset(ret, 0, sizeof(*ret));
-	ret->uid = bpf_get_socket_uid(skb);
+	ret->cgroup = cgroup;
+	ret->uid = socket & SOCKET_KERNELS ? METER_NO_UID : BPF_CORE_READ(raw, sk_uid.val);
 	ret->login_uid = METER_NO_UID;
 }
 
+/* kept: NULL where nothing could be remembered. */
 static __always_inline void owner_find(struct __sk_buff *skb, struct bpf_sock *sk,
 				       struct remembered *kept, enum meter_direction direction,
 				       struct owner *ret)
 {
-	if (owner_policy == METER_OWNER_SOCKET || !sk || !kept) {
-		owner_of_socket(skb, ret);
+	if (!kept) {
+		owner_of_socket(socket_look(sk), bpf_skb_cgroup_id(skb), ret);
 		return;
 	}
-	if (!kept->owner_known) {
-		/* First seen: the creator's, until a task is seen using it. */
-		owner_of_socket(skb, &kept->owner);
-		kept->owner_known = 1;
-	}
-	if (direction == METER_OUT && owner_in_system_call(sk)) {
+	if (owner_policy != METER_OWNER_SOCKET && direction == METER_OUT &&
+	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk)) {
 		if (owner_task_btf)
-			owner_refresh(kept, sk);
+			owner_refresh(kept);
 		else
-			owner_refresh_probed(kept, sk);
+			owner_refresh_probed(kept);
+	}
+	if (!kept->task) {
+		owner_of_socket(kept->socket, kept->owner.cgroup, ret);
+		return;
 	}
 	*ret = kept->owner;
+	if (owner_policy == METER_OWNER_LOGIN && ret->login_uid != METER_NO_UID)
+		ret->uid = ret->login_uid;
 }
 
 #endif

@@ -37,6 +37,7 @@ struct packet {
 	__u8 protocol;
 	__be16 source_port;
 	__be16 destination_port;
+	__u32 bytes; /* from the IP header on */
 	__u32 wire_bytes;
 	union {
 		struct {
@@ -50,9 +51,9 @@ struct packet {
 	};
 };
 
-/* Copy `size` bytes (a constant) from the offset on, which is a multiple of 4, as every header's is:
- * told so, the compiler copies words and not bytes. Direct access where the linear part holds them,
- * which it nearly always does; a raw socket's payload may lie in pages. */
+/* Copy `size` bytes (a constant) from the offset on, which is a multiple of 4 from the IP header, as
+ * every header's is: told so, the compiler copies words and not bytes. Direct access where the linear
+ * part holds them, which it nearly always does; a raw socket's payload may lie in pages. */
 static __always_inline int packet_load(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
 {
 	void *data = (void *)(unsigned long)skb->data;
@@ -66,31 +67,31 @@ static __always_inline int packet_load(struct __sk_buff *skb, __u32 offset, void
 }
 
 /* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. */
-static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, __u32 transport_offset,
-					       __u8 protocol)
+static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, __u32 start, __u32 offset,
+					       const struct packet *packet)
 {
-	__u32 segments = skb->gso_segs, size = skb->gso_size, headers = transport_offset + 8;
+	__u32 segments = skb->gso_segs, size = skb->gso_size, headers = offset - start + 8;
 	__u8 data_offset = 0;
 
 	if (!size)
-		return skb->len;
-	if (protocol == IPPROTO_TCP) {
-		if (packet_load(skb, transport_offset + 12, &data_offset, sizeof(data_offset)))
-			return skb->len;
-		headers = transport_offset + (data_offset >> 4) * 4;
+		return packet->bytes;
+	if (packet->protocol == IPPROTO_TCP) {
+		if (packet_load(skb, offset + 12, &data_offset, sizeof(data_offset)))
+			return packet->bytes;
+		headers = offset - start + (data_offset >> 4) * 4;
 	}
 	/* A virtual machine's or tunnel's packet may come with the size alone. */
-	if (!segments && skb->len > headers)
-		segments = (skb->len - headers + size - 1) / size;
-	return segments > 1 ? skb->len + (segments - 1) * headers : skb->len;
+	if (!segments && packet->bytes > headers)
+		segments = (packet->bytes - headers + size - 1) / size;
+	return segments > 1 ? packet->bytes + (segments - 1) * headers : packet->bytes;
 }
 
-static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 offset,
+static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 start, __u32 offset,
 						   bool first_fragment, struct packet *packet)
 {
 	__be16 ports[2];
 
-	packet->wire_bytes = packet_wire_bytes(skb, offset, packet->protocol);
+	packet->wire_bytes = packet_wire_bytes(skb, start, offset, packet);
 	if (!first_fragment)
 		return;
 	switch (packet->protocol) {
@@ -105,12 +106,13 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 	}
 }
 
-static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, struct packet *packet)
+static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, __u32 start,
+					      struct packet *packet)
 {
 	struct iphdr header;
 	__u32 header_size;
 
-	if (packet_load(skb, 0, &header, sizeof(header)))
+	if (packet_load(skb, start, &header, sizeof(header)))
 		return;
 	header_size = (header.version_ihl & 0x0f) * 4;
 	if (header.version_ihl >> 4 != 4 || header_size < sizeof(header))
@@ -120,15 +122,16 @@ static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, struct pack
 	packet->protocol = header.protocol;
 	packet->ipv4.source = header.saddr;
 	packet->ipv4.destination = header.daddr;
-	packet_parse_transport(skb, header_size, !(header.frag_off & bpf_htons(0x1fff)), packet);
+	packet_parse_transport(skb, start, start + header_size,
+			       !(header.frag_off & bpf_htons(0x1fff)), packet);
 }
 
 /* Walk the extension headers to the transport. Where the walk ends early (more headers than the
  * standard has, a cut packet, ESP) the protocol is the last one read and the ports stay 0. */
-static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u8 next,
+static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u32 start, __u8 next,
 						      struct packet *packet)
 {
-	__u32 offset = sizeof(struct ipv6hdr);
+	__u32 offset = start + sizeof(struct ipv6hdr);
 	bool first_fragment = true;
 	__u8 extension[4] __attribute__((aligned(4)));
 
@@ -153,30 +156,33 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 			break;
 	}
 	packet->protocol = next;
-	packet_parse_transport(skb, offset, first_fragment, packet);
+	packet_parse_transport(skb, start, offset, first_fragment, packet);
 }
 
 /* The addresses go where they stay, past the stack, of which there are 512 bytes. */
-static __always_inline void packet_parse_ipv6(struct __sk_buff *skb, struct packet *packet)
+static __always_inline void packet_parse_ipv6(struct __sk_buff *skb, __u32 start,
+					      struct packet *packet)
 {
-	struct ipv6_start start;
+	struct ipv6_start first;
 
-	if (packet_load(skb, 0, &start, sizeof(start)) ||
-	    bpf_ntohl(start.version_class_flow) >> 28 != 6 ||
-	    packet_load(skb, sizeof(start), &packet->ipv6, sizeof(packet->ipv6)))
+	if (packet_load(skb, start, &first, sizeof(first)) ||
+	    bpf_ntohl(first.version_class_flow) >> 28 != 6 ||
+	    packet_load(skb, start + sizeof(first), &packet->ipv6, sizeof(packet->ipv6)))
 		return;
 	packet->family = 6;
-	packet_parse_ipv6_payload(skb, start.nexthdr, packet);
+	packet_parse_ipv6_payload(skb, start, first.nexthdr, packet);
 }
 
-static __always_inline void packet_parse(struct __sk_buff *skb, struct packet *packet)
+/* start: where the IP header is. */
+static __always_inline void packet_parse(struct __sk_buff *skb, __u32 start, __be16 protocol,
+					 struct packet *packet)
 {
 	__builtin_memset(packet, 0, sizeof(*packet));
-	packet->wire_bytes = skb->len;
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		packet_parse_ipv4(skb, packet);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		packet_parse_ipv6(skb, packet);
+	packet->bytes = packet->wire_bytes = skb->len - start;
+	if (protocol == bpf_htons(ETH_P_IP))
+		packet_parse_ipv4(skb, start, packet);
+	else if (protocol == bpf_htons(ETH_P_IPV6))
+		packet_parse_ipv6(skb, start, packet);
 }
 
 #endif

@@ -41,12 +41,13 @@ enum meter_owner {
 
 /* What is known of a socket's owner, in its socket storage and with each flow. */
 struct owner {
-	__u32 uid;
-	__u32 login_uid; /* METER_NO_UID: none, or not known */
-	char program[16];
+	__u64 cgroup;	  /* its id: the process's, or the one that the socket was made in */
+	__u32 uid;	  /* METER_NO_UID: a socket of the kernel's own */
+	__u32 login_uid;  /* METER_NO_UID: none, or not known */
+	char program[16]; /* empty: no process was seen using the socket */
 };
 
-_Static_assert(sizeof(struct owner) == 24, "map layout");
+_Static_assert(sizeof(struct owner) == 32, "map layout");
 
 /* Which interfaces count. */
 enum meter_interfaces {
@@ -57,12 +58,15 @@ enum meter_interfaces {
 
 #define METER_INTERFACES_MAX 256
 
+/* Interfaces whose frames are looked at: see frames.bpf.h. */
+#define METER_LINKS_MAX 4096
+
 /* One packet in the ring. What follows depends on the family: source and destination, 4 bytes
  * each for IPv4, 16 for IPv6, in network byte order. */
 struct packet_record {
-	__u64 time_ns; /* CLOCK_BOOTTIME */
-	__u32 uid;
-	__u32 bytes; /* skb->len: from the IP header on */
+	__u64 time_ns;	    /* CLOCK_BOOTTIME */
+	struct owner owner; /* uid: who is charged */
+	__u32 bytes;	    /* skb->len: from the IP header on */
 	__u32 wire_bytes;
 	__u32 ifindex;
 	__be16 source_port;
@@ -71,8 +75,6 @@ struct packet_record {
 	__u8 protocol;
 	__u8 direction; /* enum meter_direction */
 	__u8 padding[5];
-	__u32 login_uid;
-	char program[16];
 };
 
 struct packet_record_ipv4 {
@@ -87,9 +89,9 @@ struct packet_record_ipv6 {
 	__u8 destination[16];
 };
 
-_Static_assert(sizeof(struct packet_record) == 56, "ring layout");
-_Static_assert(sizeof(struct packet_record_ipv4) == 64, "ring layout");
-_Static_assert(sizeof(struct packet_record_ipv6) == 88, "ring layout");
+_Static_assert(sizeof(struct packet_record) == 64, "ring layout");
+_Static_assert(sizeof(struct packet_record_ipv4) == 72, "ring layout");
+_Static_assert(sizeof(struct packet_record_ipv6) == 96, "ring layout");
 
 /* Sums only grow, by atomic additions: on one CPU too, where a packet that is being sent can be
  * interrupted by one that a softirq sends. */
@@ -109,8 +111,8 @@ struct flow_key {
 	__u8 family;	/* 4 or 6 */
 	__u8 protocol;
 	__u8 padding;
-	__u8 source[16];
-	__u8 destination[16];
+	__be32 source[4];
+	__be32 destination[4];
 };
 
 _Static_assert(sizeof(struct flow_key) == 48, "map layout");
@@ -133,19 +135,26 @@ struct table_value {
 
 _Static_assert(sizeof(struct table_value) == 40, "map layout");
 
-/* With a flow goes the owner as of its first packet. */
+/* With a flow goes the owner as of its first packet that had one. */
 struct flow_value {
 	struct table_value value;
 	struct owner owner;
 };
 
-_Static_assert(sizeof(struct flow_value) == 64, "map layout");
+_Static_assert(sizeof(struct flow_value) == 72, "map layout");
+
+/* The audit counters: one for each direction, and then what is beside the ladder. */
+enum meter_audit {
+	METER_AUDIT_FORWARDED = METER_DIRECTIONS, /* left by a metered interface without a socket */
+	METER_AUDIT_ENTRIES,
+};
 
 /* Per CPU and direction, never set back. */
 struct audit_value {
 	struct meter_sum counted; /* all that the hooks took on */
 	struct meter_sum total;	  /* the part of it that only step 4 had room for */
 	__u64 total_wire_bytes;
+	__u64 unremembered; /* packets of sockets that there was no memory for to remember anything of */
 
 	/* Of no interest to user space: the ring's fill when last looked at, in parts; and the time,
 	 * read once a tick. */
@@ -154,7 +163,7 @@ struct audit_value {
 	__u64 tick_ns;
 };
 
-_Static_assert(sizeof(struct audit_value) == 64, "map layout");
+_Static_assert(sizeof(struct audit_value) == 72, "map layout");
 
 /* The untracked list. Two sets, of which one is active: its index is stored in one write, so no
  * packet is judged by a half-loaded list. The maps are networks_ipv4[set], networks_ipv6[set] and

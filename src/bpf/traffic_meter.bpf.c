@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kernel half: two hooks, one body. Each packet of a metered cgroup, of either family, goes
+ * The kernel half: two hooks of a cgroup and one of the interfaces, one body. Each packet of a metered
+ * cgroup, of either family, goes
  *
- *	interfaces, packet (what it says), networks (does it count) -> owner (whose) -> ladder (sums)
+ *	interfaces, socket, packet (what it says), networks (does it count) -> owner (whose) -> ladder (sums)
  *
- * and passes, whatever comes of that.
+ * and passes, whatever comes of that. At the interfaces that is done for frames of packet sockets,
+ * which no cgroup hook sees.
  */
 #include "vmlinux.h"
 
 #include <bpf/bpf_helpers.h>
 
+#include "frames.bpf.h"
 #include "interfaces.bpf.h"
 #include "ladder.bpf.h"
 #include "networks.bpf.h"
@@ -19,42 +22,71 @@
 #include "socket.bpf.h"
 
 #define PACKET_PASSES 1
+#define FRAME_PASSES  -1 /* TC_ACT_UNSPEC, TCX_NEXT: as if we were not there */
 
-static __always_inline int meter(struct __sk_buff *skb, enum meter_direction direction)
+/* A rootless container's traffic reaches the outside through a helper, whose own socket is counted. */
+const volatile bool nested_skipped = true;
+
+/* start: where the IP header is. */
+static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __u32 start,
+				  __be16 protocol, enum meter_direction direction)
 {
+	struct remembered *kept = socket_remember(skb, sk);
 	const struct networks_set *set;
-	struct remembered *kept = 0;
-	struct bpf_sock *sk = 0;
 	struct packet packet;
 	struct owner owner;
 	__u32 active;
 
-	if (!interfaces_metered(skb))
-		return PACKET_PASSES;
-	packet_parse(skb, &packet);
+	if (nested_skipped && (kept ? kept->socket : socket_look(sk)) & SOCKET_NESTED)
+		return;
+	packet_parse(skb, start, protocol, &packet);
 	active = networks_active();
 	set = &networks_control.sets[active];
-	if (owner_policy != METER_OWNER_SOCKET || networks_any(set)) {
-		sk = socket_of(skb);
-		kept = sk ? socket_remember(sk) : 0;
-	}
 	if (networks_untracked(set, active, &packet, direction, kept))
-		return PACKET_PASSES;
+		return;
 	owner_find(skb, sk, kept, direction, &owner);
-	ladder_count(skb, &packet, &owner, direction);
+	ladder_count(skb, &packet, &owner, kept, direction);
+}
+
+static __always_inline int meter_packet(struct __sk_buff *skb, enum meter_direction direction)
+{
+	struct bpf_sock *sk;
+
+	/* A cgroup's packets have a full socket, always: the socket is how they are the cgroup's. */
+	if (interfaces_metered(skb) && (sk = socket_of(skb)))
+		meter(skb, sk, 0, skb->protocol, direction);
 	return PACKET_PASSES;
 }
 
 SEC("cgroup_skb/ingress")
 int meter_ingress(struct __sk_buff *skb)
 {
-	return meter(skb, METER_IN);
+	return meter_packet(skb, METER_IN);
 }
 
 SEC("cgroup_skb/egress")
 int meter_egress(struct __sk_buff *skb)
 {
-	return meter(skb, METER_OUT);
+	return meter_packet(skb, METER_OUT);
+}
+
+/* At the egress of an interface. The family is looked at first: nearly all frames are of others. */
+SEC("tc")
+int meter_frames(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = socket_of(skb);
+	__be16 protocol;
+	__u32 start;
+
+	if (skb->sk && (!sk || sk->family != AF_PACKET))
+		return FRAME_PASSES;
+	if (frame_payload(skb, &start, &protocol))
+		return FRAME_PASSES;
+	if (!sk && frame_is_ip(protocol))
+		ladder_count_forwarded(skb->len - start);
+	else if (sk && frame_is_metered(skb))
+		meter(skb, sk, start, protocol, METER_OUT);
+	return FRAME_PASSES;
 }
 
 char LICENSE[] SEC("license") = "GPL";

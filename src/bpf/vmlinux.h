@@ -32,6 +32,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
@@ -117,21 +118,53 @@ typedef struct {
 	int owned;
 } CO_RE socket_lock_t;
 
+struct user_namespace {
+	int level; /* 0: the first one, which all others are nested in */
+} CO_RE;
+
+struct net {
+	struct user_namespace *user_ns; /* that owns the network namespace */
+} CO_RE;
+
+typedef struct {
+	struct net *net; /* only with CONFIG_NET_NS */
+} CO_RE possible_net_t;
+
+struct sock_common {
+	possible_net_t skc_net;
+} CO_RE;
+
 struct sock {
+	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	kuid_t sk_uid;
 	__u8 sk_kern_sock : 1;
 } CO_RE;
 
-struct tcp_sock;
+struct tcp_sock {
+	__u8 is_mptcp : 1; /* only with CONFIG_MPTCP */
+} CO_RE;
 
 struct cred {
 	kuid_t uid;
 } CO_RE;
 
+struct kernfs_node {
+	__u64 id; /* of a cgroup's directory: the cgroup's */
+} CO_RE;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} CO_RE;
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* in the cgroup2 hierarchy */
+} CO_RE;
+
 struct task_struct {
 	unsigned int flags;
 	const struct cred *cred;
+	struct css_set *cgroups;
 	kuid_t loginuid; /* only with CONFIG_AUDIT */
 	char comm[16];
 } CO_RE;

@@ -12,6 +12,7 @@
 #include "bpf/shared.h"
 #include "capture/decode.h"
 #include "capture/features.h"
+#include "capture/frames.h"
 #include "capture/interfaces.h"
 #include "capture/load.h"
 #include "capture/ring.h"
@@ -28,6 +29,7 @@ struct capture {
 	struct tables flows, users;
 	struct untracked untracked;
 	struct metered_interfaces interfaces;
+	struct frames frames;
 
 	/* Step 4 is never set back, so what is new there is a difference. */
 	struct audit_value *audit_per_cpu;
@@ -77,6 +79,18 @@ static void capture_closep(struct capture **capture)
 	capture_close(*capture);
 }
 
+/* 31 bits of the instance's name (FNV-1a), or of our pid where it has none; never 0. */
+static uint32_t filter_handle(const char *instance)
+{
+	uint32_t hash = 2166136261u;
+
+	if (!instance)
+		return (uint32_t)getpid() | 1u << 30;
+	for (; *instance; instance++)
+		hash = (hash ^ (unsigned char)*instance) * 16777619u;
+	return (hash >> 1) | 1;
+}
+
 int capture_open(struct capture **ret, const struct capture_settings *settings)
 {
 	_cleanup_(capture_closep) struct capture *capture = calloc(1, sizeof(*capture));
@@ -98,6 +112,13 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 			    bpf_map__fd(capture->skeleton->maps.interfaces));
 	if (r < 0)
 		return r;
+	capture->frames = (struct frames){
+		.program_fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
+		.rule = settings->interfaces_rule,
+		.names = settings->interfaces,
+		.handle = filter_handle(settings->instance),
+	};
 	*ret = steal_pointer(capture);
 	return 0;
 }
@@ -109,18 +130,24 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 		[METER_OUT] = capture->skeleton->progs.meter_egress,
 	};
 	_cleanup_close_ int fd = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint32_t slot = 0;
+	int r;
 
 	if (fd < 0)
 		return log_error_errno(errno, "open the cgroup %s", cgroup_path);
+	if (bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.frames_cgroup), &slot, &fd,
+				BPF_ANY))
+		return log_error_errno(errno, "name the cgroup %s to the frames' hook",
+				       cgroup_path);
 	for (int i = 0; i < METER_DIRECTIONS; i++) {
 		capture->links[i] = bpf_program__attach_cgroup(programs[i], fd);
 		if (!capture->links[i]) {
-			int r = -errno;
-
+			r = -errno;
 			capture_detach(capture);
 			return log_error_errno(r, "attach to the cgroup %s", cgroup_path);
 		}
 	}
+	frames_attach(&capture->frames);
 	return 0;
 }
 
@@ -130,6 +157,7 @@ void capture_detach(struct capture *capture)
 		bpf_link__destroy(capture->links[i]);
 		capture->links[i] = NULL;
 	}
+	frames_detach(&capture->frames);
 	/* A program may be under way still. */
 	tables_wait(&capture->users);
 }
@@ -140,6 +168,7 @@ void capture_close(struct capture *capture)
 		return;
 	for (int i = 0; i < METER_DIRECTIONS; i++)
 		bpf_link__destroy(capture->links[i]);
+	frames_detach(&capture->frames);
 	interfaces_close(&capture->interfaces);
 	ring_close(&capture->ring);
 	tables_close(&capture->flows);
@@ -196,10 +225,8 @@ void capture_release(struct capture *capture)
 	ring_release(&capture->ring);
 }
 
-static int read_audit(struct capture *capture, enum meter_direction direction,
-		      struct audit_value *ret)
+static int read_audit(struct capture *capture, uint32_t key, struct audit_value *ret)
 {
-	uint32_t key = direction;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.audit), &key,
 				capture->audit_per_cpu))
@@ -213,6 +240,7 @@ static int read_audit(struct capture *capture, enum meter_direction direction,
 		ret->total.packets += value->total.packets;
 		ret->total.bytes += value->total.bytes;
 		ret->total_wire_bytes += value->total_wire_bytes;
+		ret->unremembered += value->unremembered;
 	}
 	return 0;
 }
@@ -272,6 +300,23 @@ int capture_read_audit(struct capture *capture, struct capture_audit *ret)
 		ret->packets[i] = value.counted.packets;
 		ret->bytes[i] = value.counted.bytes;
 	}
+	return 0;
+}
+
+int capture_read_notes(struct capture *capture, struct capture_notes *ret)
+{
+	struct audit_value in, out, forwarded;
+	int r;
+
+	if ((r = read_audit(capture, METER_IN, &in)) < 0 ||
+	    (r = read_audit(capture, METER_OUT, &out)) < 0 ||
+	    (r = read_audit(capture, METER_AUDIT_FORWARDED, &forwarded)) < 0)
+		return r;
+	*ret = (struct capture_notes){
+		.forwarded_packets = forwarded.counted.packets,
+		.forwarded_bytes = forwarded.counted.bytes,
+		.unremembered = in.unremembered + out.unremembered,
+	};
 	return 0;
 }
 
@@ -358,4 +403,5 @@ int capture_interfaces_fd(const struct capture *capture)
 void capture_interfaces_changed(struct capture *capture)
 {
 	interfaces_changed(&capture->interfaces);
+	frames_changed(&capture->frames);
 }

@@ -52,12 +52,20 @@ struct capture_settings {
 	enum capture_match match;
 	enum capture_interfaces interfaces_rule;
 	struct traffic_strings interfaces; /* the caller's, for as long as the capture lives */
+	bool count_nested;    /* sockets in network namespaces of nested user namespaces too */
+	const char *instance; /* tells our filters from another meter's; NULL: none of a name */
 };
 
 /* What the hooks took on since they were loaded, per direction. */
 struct capture_audit {
 	uint64_t packets[2];
 	uint64_t bytes[2];
+};
+
+/* What the kernel half met beside the users' packets. */
+struct capture_notes {
+	uint64_t forwarded_packets, forwarded_bytes; /* left a metered interface without a socket */
+	uint64_t unremembered; /* packets charged to the socket's creator for want of memory */
 };
 
 struct capture;
@@ -95,6 +103,7 @@ void capture_release(struct capture *capture);
 int capture_retire(struct capture *capture);
 
 int capture_read_audit(struct capture *capture, struct capture_audit *ret);
+int capture_read_notes(struct capture *capture, struct capture_notes *ret);
 
 /* What the ring and the tables hold that capture_next() has not returned. While traffic flows it is
  * right but for the packets of the moment. */
@@ -107,7 +116,7 @@ enum capture_owner capture_owner_policy(const struct capture *capture);
 uint64_t capture_memory(const struct capture *capture);
 
 /* For epoll: readable when interfaces changed, and then capture_interfaces_changed() is to be
- * called. -1: no need. */
+ * called. */
 int capture_interfaces_fd(const struct capture *capture);
 void capture_interfaces_changed(struct capture *capture);
 

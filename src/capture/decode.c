@@ -8,10 +8,13 @@
 _Static_assert((int)TRAFFIC_IN == METER_IN && (int)TRAFFIC_OUT == METER_OUT,
 	       "both halves mean the same by a direction");
 
-/* A program's name is the kernel's, NUL-terminated but for what a fuzzer makes. */
-static void decode_program(const char program[16], struct traffic_record *record)
+static void decode_owner(const struct owner *owner, struct traffic_record *record)
 {
-	memcpy(record->program, program, sizeof(record->program) - 1);
+	record->uid = owner->uid;
+	record->login_uid = owner->login_uid;
+	record->cgroup_id = owner->cgroup;
+	/* The kernel's, NUL-terminated but for what a fuzzer makes. */
+	memcpy(record->program, owner->program, sizeof(record->program) - 1);
 }
 
 int decode_packet(const void *data, size_t size, struct traffic_record *ret)
@@ -38,9 +41,7 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 	record.bytes = head.bytes;
 	record.wire_bytes = head.wire_bytes;
 	record.packets = 1;
-	record.uid = head.uid;
-	record.login_uid = head.login_uid;
-	decode_program(head.program, &record);
+	decode_owner(&head.owner, &record);
 	record.ifindex = head.ifindex;
 	record.source_port = ntohs(head.source_port);
 	record.destination_port = ntohs(head.destination_port);
@@ -68,8 +69,6 @@ int decode_flow(const struct flow_key *key, const struct flow_value *value,
 	    (key->family != TRAFFIC_FAMILY_IPV4 && key->family != TRAFFIC_FAMILY_IPV6))
 		return -EBADMSG;
 	*ret = (struct traffic_record){
-		.uid = key->uid,
-		.login_uid = value->owner.login_uid,
 		.ifindex = key->ifindex,
 		.source_port = ntohs(key->source_port),
 		.destination_port = ntohs(key->destination_port),
@@ -80,7 +79,8 @@ int decode_flow(const struct flow_key *key, const struct flow_value *value,
 	};
 	memcpy(ret->source, key->source, sizeof(ret->source));
 	memcpy(ret->destination, key->destination, sizeof(ret->destination));
-	decode_program(value->owner.program, ret);
+	decode_owner(&value->owner, ret);
+	ret->uid = key->uid;
 	decode_value(&value->value, ret);
 	return 0;
 }

@@ -75,8 +75,6 @@ int interfaces_open(struct metered_interfaces *interfaces, const struct traffic_
 		.map_fd = map_fd,
 		.netlink_fd = -1,
 	};
-	if (!names->n)
-		return 0;
 	/* Watched before they are looked up, so that no change falls between the two. */
 	r = open_netlink();
 	if (r < 0)

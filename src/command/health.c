@@ -76,6 +76,13 @@ void health_write_json(const struct health *health, FILE *file)
 	write_json_sum("counted", health->counted.packets, health->counted.bytes, file);
 	fputc(',', file);
 	write_json_sum("held", health->held.packets, health->held.bytes, file);
+	fputs(",\"no_user\":{", file);
+	write_json_sum("kernel", health->kernels_packets, health->kernels_bytes, file);
+	fprintf(file,
+		",\"forwarded\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
+		"}},\"unremembered_packets\":%" PRIu64,
+		health->notes.forwarded_packets, health->notes.forwarded_bytes,
+		health->notes.unremembered);
 	fputs(",\"outputs\":[", file);
 	for (size_t i = 0; i < health->n_outputs; i++) {
 		if (i)
@@ -119,6 +126,16 @@ void health_write_text(const struct health *health, FILE *file)
 		"packets out");
 	write_row("counted", health->counted.packets, health->counted.bytes, file);
 	write_row("in kernel", health->held.packets, health->held.bytes, file);
+	fprintf(file,
+		"no user's: the kernel's own in %" PRIu64 " bytes, out %" PRIu64
+		" bytes (counted); forwarded %" PRIu64 " bytes (not counted)\n",
+		health->kernels_bytes[TRAFFIC_IN], health->kernels_bytes[TRAFFIC_OUT],
+		health->notes.forwarded_bytes);
+	if (health->notes.unremembered)
+		fprintf(file,
+			"%" PRIu64 " packets were charged to the socket's creator: the kernel had "
+			"no memory to remember an owner in\n",
+			health->notes.unremembered);
 	for (size_t i = 0; i < health->n_outputs; i++)
 		write_text_output(health, &health->outputs[i], file);
 }

@@ -253,7 +253,10 @@ static int read_health(struct meter *meter, struct health *ret)
 		.networks = meter->n_networks,
 		.n_outputs = meter->outputs.n,
 	};
-	if ((r = capture_read_audit(meter->capture, &ret->counted_before)) < 0)
+	memcpy(ret->kernels_packets, meter->account.kernels_packets, sizeof(ret->kernels_packets));
+	memcpy(ret->kernels_bytes, meter->account.kernels_bytes, sizeof(ret->kernels_bytes));
+	if ((r = capture_read_notes(meter->capture, &ret->notes)) < 0 ||
+	    (r = capture_read_audit(meter->capture, &ret->counted_before)) < 0)
 		return r;
 	outputs_status(&meter->outputs, ret->outputs);
 	if ((r = capture_read_held(meter->capture, &ret->held)) < 0)
@@ -301,8 +304,6 @@ static int open_events(struct meter *meter)
 	    (r = loop_add_event(&meter->loop, &meter->room_fd, drain, meter)) < 0 ||
 	    (r = loop_add(&meter->loop, meter->account.clock.fd, EPOLLIN, on_clock_set, meter)) < 0)
 		return log_error_errno(r, "set up the event loop");
-	if (capture_interfaces_fd(meter->capture) < 0)
-		return 0;
 	r = loop_add(&meter->loop, capture_interfaces_fd(meter->capture), EPOLLIN, on_interfaces,
 		     meter);
 	return r < 0 ? log_error_errno(r, "watch interfaces") : 0;

@@ -6,6 +6,7 @@
 #ifndef COMMAND_METER_H
 #define COMMAND_METER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <traffic_meter/option.h>
@@ -21,6 +22,7 @@ struct meter_settings {
 	const struct network_list *compiled;
 	struct traffic_strings outputs; /* SPECs, at least one */
 	struct capture_settings capture;
+	bool raw_subuids; /* subordinate uids stay as they are */
 	uint64_t interval_s;
 	uint64_t duration_s; /* 0: until stopped */
 };

@@ -24,7 +24,7 @@ struct run_settings {
 	char *nic_id;
 	char *instance;
 	struct traffic_strings interfaces, excluded_interfaces;
-	int records, owner, match;
+	int records, owner, match, nested, subuid;
 	char *untracked;
 	struct traffic_strings outputs;
 	uint64_t interval_s, duration_s;
@@ -36,6 +36,9 @@ static const char *const records_choices[] = { "flow", "packet", NULL };
 
 static const char *const owner_choices[] = { "process", "login", "socket", NULL };
 static const char *const match_choices[] = { "both", "either", "remote", NULL };
+
+static const char *const nested_choices[] = { "skip", "count", NULL };
+static const char *const subuid_choices[] = { "owner", "raw", NULL };
 
 #define FIELD(field) offsetof(struct run_settings, field)
 
@@ -59,6 +62,10 @@ static const struct traffic_option run_options[] = {
 	  .maximum = 86400, .help = "how long a flow is summed up (10)" },
 	{ "owner", TRAFFIC_OPTION_CHOICE, FIELD(owner), .choices = owner_choices,
 	  .help = "who is charged: who uses the socket, who logged in, who made it (process)" },
+	{ "nested-netns", TRAFFIC_OPTION_CHOICE, FIELD(nested), .choices = nested_choices,
+	  .help = "rootless containers' own networks, which a helper carries outside (skip)" },
+	{ "subuid", TRAFFIC_OPTION_CHOICE, FIELD(subuid), .choices = subuid_choices,
+	  .help = "charge subordinate uids to the user who owns them, or as they are (owner)" },
 	{ "untracked", TRAFFIC_OPTION_STRING, FIELD(untracked), "FILE",
 	  .help = "list of networks not to count; read again on SIGHUP" },
 	{ "untracked-match", TRAFFIC_OPTION_CHOICE, FIELD(match), .choices = match_choices,
@@ -206,9 +213,12 @@ int command_run(int argc, char **argv)
 			.interfaces_rule = settings.interfaces.n	     ? CAPTURE_INTERFACES_ONLY :
 					   settings.excluded_interfaces.n ? CAPTURE_INTERFACES_EXCEPT :
 									    CAPTURE_INTERFACES_ALL,
+			.count_nested = settings.nested != 0,
+			.instance = settings.instance ?: "default",
 			.interfaces = settings.interfaces.n ? settings.interfaces :
 							      settings.excluded_interfaces,
 		},
+		.raw_subuids = settings.subuid != 0,
 		.interval_s = settings.interval_s,
 		.duration_s = settings.duration_s,
 	};

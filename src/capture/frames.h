@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The hook at the egress of interfaces: frames of packet sockets, which pass by the cgroup's hooks,
+ * and forwarded ones. Attached to the metered interfaces of our own network namespace as they come
+ * and go: by a TCX link, which goes with us, or, before Linux 6.6, as a filter of the clsact qdisc,
+ * which a killed meter leaves and the next one of its instance replaces.
+ *
+ * Where an interface sends by another one (a vlan, a bond), the other one's hook sees the frame, so
+ * that one alone has a hook; but for an interface that was asked for by name.
+ */
+#ifndef CAPTURE_FRAMES_H
+#define CAPTURE_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <traffic_meter/option.h>
+
+#include "capture/capture.h"
+#include "capture/links.h"
+
+struct frames_hook {
+	struct link link;
+	int link_fd; /* -1: a filter of clsact */
+};
+
+struct frames {
+	int program_fd, links_fd; /* the caller's */
+	enum capture_interfaces rule;
+	struct traffic_strings names; /* the caller's */
+	uint32_t handle;	      /* of the filter: the same for each meter of an instance */
+	bool attached, refused;
+	struct frames_hook *hooks;
+	size_t n;
+};
+
+/* Attach to the interfaces there are. What can't be attached to is told once, and metering goes on:
+ * only packet sockets' frames are missed. */
+void frames_attach(struct frames *frames);
+
+/* An interface may have come, gone, or be another's port now. */
+void frames_changed(struct frames *frames);
+
+void frames_detach(struct frames *frames);
+
+#endif

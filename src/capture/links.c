@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/links.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+/* The kernel fills a buffer of this size, and never more, in one go of a dump. */
+#define DUMP_BYTES 32768
+
+struct links {
+	struct link *links;
+	size_t n, size;
+};
+
+static void links_free(struct links *links)
+{
+	free(links->links);
+}
+
+static int ask(int fd)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg body;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.body = { .ifi_family = AF_UNSPEC },
+	};
+
+	return send(fd, &request, sizeof(request), 0) == sizeof(request) ? 0 : -errno;
+}
+
+static uint32_t number(const struct rtattr *attribute)
+{
+	uint32_t value = 0;
+
+	if (RTA_PAYLOAD(attribute) >= sizeof(value))
+		memcpy(&value, RTA_DATA(attribute), sizeof(value));
+	return value;
+}
+
+/* Both ends of a veth pair name each other where they are in one namespace, yet neither sends by the
+ * other. */
+static bool is_veth(const struct rtattr *info)
+{
+	const struct rtattr *attribute = RTA_DATA(info);
+	unsigned int left = (unsigned int)RTA_PAYLOAD(info);
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+		if (attribute->rta_type == IFLA_INFO_KIND)
+			return strncmp(RTA_DATA(attribute), "veth", RTA_PAYLOAD(attribute)) == 0;
+	return false;
+}
+
+static void parse(const struct nlmsghdr *message, struct link *ret)
+{
+	const struct ifinfomsg *body = NLMSG_DATA(message);
+	const struct rtattr *attribute = IFLA_RTA(body);
+	unsigned int left = (unsigned int)IFLA_PAYLOAD(message);
+	bool linked = false, elsewhere = false;
+
+	*ret = (struct link){ .ifindex = (uint32_t)body->ifi_index, .type = body->ifi_type };
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+		switch (attribute->rta_type) {
+		case IFLA_IFNAME:
+			strncpy(ret->name, RTA_DATA(attribute), sizeof(ret->name) - 1);
+			break;
+		case IFLA_MASTER:
+			ret->master = number(attribute);
+			break;
+		case IFLA_LINK:
+			linked = number(attribute) && number(attribute) != ret->ifindex;
+			break;
+		case IFLA_LINK_NETNSID:
+			elsewhere = true;
+			break;
+		case IFLA_LINKINFO:
+			elsewhere = elsewhere || is_veth(attribute);
+			break;
+		}
+	}
+	ret->upper = linked && !elsewhere;
+}
+
+static int add(struct links *links, const struct nlmsghdr *message)
+{
+	if (links->n == links->size) {
+		size_t size = links->size ? links->size * 2 : 16;
+		struct link *grown = realloc(links->links, size * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		links->links = grown;
+		links->size = size;
+	}
+	parse(message, &links->links[links->n++]);
+	return 0;
+}
+
+/* 1: there is more to come. */
+static int read_piece(int fd, char *buffer, struct links *links)
+{
+	ssize_t size = recv(fd, buffer, DUMP_BYTES, 0);
+	const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
+	unsigned int left;
+	int r;
+
+	if (size < 0)
+		return errno == EINTR ? 1 : -errno;
+	for (left = (unsigned int)size; NLMSG_OK(message, left);
+	     message = NLMSG_NEXT(message, left)) {
+		if (message->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (message->nlmsg_type == NLMSG_ERROR)
+			return -EIO;
+		if (message->nlmsg_type == RTM_NEWLINK && (r = add(links, message)) < 0)
+			return r;
+	}
+	return 1;
+}
+
+/* A device with ports sends by them. */
+static void mark_masters(struct links *links)
+{
+	for (size_t i = 0; i < links->n; i++)
+		for (size_t j = 0; links->links[i].master && j < links->n; j++)
+			if (links->links[j].ifindex == links->links[i].master)
+				links->links[j].upper = true;
+}
+
+int links_read(struct link **ret, size_t *ret_n)
+{
+	_cleanup_(links_free) struct links links = { 0 };
+	_cleanup_free_ char *buffer = malloc(DUMP_BYTES);
+	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int r;
+
+	if (!buffer)
+		return -ENOMEM;
+	if (fd < 0)
+		return -errno;
+	r = ask(fd);
+	while (r >= 0 && (r = read_piece(fd, buffer, &links)) == 1)
+		;
+	if (r < 0)
+		return r;
+	mark_masters(&links);
+	*ret = steal_pointer(links.links);
+	*ret_n = links.n;
+	return 0;
+}
