@@ -22,6 +22,7 @@ products := traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o
 
 .PHONY: all
 all: $(products)
+	$(if $(not_built),@echo 'not built: $(not_built)')
 
 .PHONY: help
 help:
@@ -50,11 +51,17 @@ $(call need,$(BPFTOOL) version,bpftool,bpftool (Ubuntu: linux-tools-common linux
 $(call need,command -v $(PKG_CONFIG),pkg-config,pkg-config,pkgconf-pkg-config,pkg-config)
 $(call need,$(PKG_CONFIG) --atleast-version=0.7 libbpf,libbpf 0.7 or newer,libbpf-dev,libbpf-devel,libbpf-devel)
 $(call need,$(PKG_CONFIG) --exists inih,inih,libinih-dev,inih-devel,inih-devel)
+
+# What a build does without: LIBSUBID= leaves it out although it is there. It has no .pc file.
+ifeq ($(origin LIBSUBID),undefined)
+LIBSUBID := $(shell $(CC) $(CPPFLAGS) -E -include shadow/subid.h -x c /dev/null >/dev/null 2>&1 && echo yes)
+endif
+not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
 endif
 
 libraries := libbpf inih
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
-library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)))$(library_libs)
+library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
 # A line for each product; V=1 shows the commands.
 ifeq ($(V),1)
@@ -65,7 +72,7 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(CPPFLAGS)
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
@@ -86,6 +93,8 @@ program_objects := $(programs:%.c=$(O)/%.o)
 
 # Made before the first compilation; from then on the compiler says who includes it.
 $(objects): | $(O)/traffic_meter.skel.h
+
+$(O)/src/main.o: all_cflags += -DNOT_BUILT='"$(not_built)"'
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -36,6 +36,8 @@ static int print_version(void)
 {
 	printf("traffic-meter " VERSION "\noutputs:\n");
 	output_print_help(stdout);
+	if (*NOT_BUILT)
+		printf("not built: " NOT_BUILT "\n");
 	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
 

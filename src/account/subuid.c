@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A name is looked up when the first record of its range comes, not when the file is read: files of
+ * login nodes name thousands of users, most of whom never run a container, and each may be a
+ * question to a directory server.
+ *
+ * The file is believed: a range that holds the uid of a real user (above SUBUID_FIRST) charges that
+ * user's traffic to the range's owner. Who was given a range may act as any uid in it, so the two
+ * can't be told apart, and asking passwd would cost a look-up for each uid.
+ */
+#include "account/subuid.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/libsubid.h"
+#include "account/subuid_file.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+struct subuid {
+	char *path;
+	struct libsubid *libsubid; /* NULL: the file is read */
+	struct subuid_file file;
+	int error; /* told of reading it */
+};
+
+/* What can't be read leaves what was known. Told once, not at each refresh. */
+static int read_again(struct subuid *subuid)
+{
+	struct subuid_file file;
+	int r = subuid_file_read(&file, subuid->path);
+
+	if (r < 0) {
+		if (r != subuid->error)
+			(void)log_warning_errno(r, "read %s, for the owners of subordinate uids",
+						subuid->path);
+		subuid->error = r;
+		return r;
+	}
+	subuid->error = 0;
+	subuid_file_free(&subuid->file);
+	subuid->file = file;
+	return 0;
+}
+
+static void close_subuid(struct subuid **subuid)
+{
+	subuid_close(*subuid);
+}
+
+int subuid_open(struct subuid **ret, const char *path)
+{
+	_cleanup_(close_subuid) struct subuid *subuid = calloc(1, sizeof(*subuid));
+	int r;
+
+	if (!subuid)
+		return -ENOMEM;
+	subuid->path = strdup(path);
+	if (!subuid->path)
+		return -ENOMEM;
+	if (strcmp(path, SUBUID_FILE) == 0) {
+		r = libsubid_open(&subuid->libsubid, LIBSUBID_NSSWITCH);
+		if (r < 0)
+			return r;
+	}
+	if (!subuid->libsubid && read_again(subuid) == -ENOMEM)
+		return -ENOMEM;
+	*ret = steal_pointer(subuid);
+	return 0;
+}
+
+void subuid_close(struct subuid *subuid)
+{
+	if (!subuid)
+		return;
+	libsubid_close(subuid->libsubid);
+	subuid_file_free(&subuid->file);
+	free(subuid->path);
+	free(subuid);
+}
+
+void subuid_refresh(struct subuid *subuid)
+{
+	if (subuid->libsubid) {
+		libsubid_expire(subuid->libsubid);
+		return;
+	}
+	for (size_t i = 0; i < subuid->file.n_lines; i++)
+		subuid->file.lines[i].asked = false;
+	if (subuid->error || subuid_file_has_changed(&subuid->file, subuid->path))
+		(void)read_again(subuid);
+}
+
+/* 1: found, 0: there is no such user, or an error. */
+static int find_user(const char *name, uint32_t *ret)
+{
+	for (size_t size = 1024;; size *= 4) {
+		_cleanup_free_ char *buffer = malloc(size);
+		struct passwd entry, *found;
+		int r;
+
+		if (!buffer)
+			return -ENOMEM;
+		r = getpwnam_r(name, &entry, buffer, size, &found);
+		if (r == ERANGE && size < (1 << 20))
+			continue;
+		/* What some services say for "no such user". */
+		if (r && r != ENOENT && r != ESRCH)
+			return -r;
+		if (r || !found)
+			return 0;
+		*ret = found->pw_uid;
+		return 1;
+	}
+}
+
+static void look_up(struct subuid *subuid, struct subuid_line *line)
+{
+	int r = find_user(line->name, &line->uid);
+
+	line->asked = true;
+	line->known = r > 0;
+	if (line->known || line->warned)
+		return;
+	line->warned = true;
+	(void)log_warning_errno(r,
+				"%s:%u: no user '%s' found; uids of the range stand for themselves",
+				subuid->path, line->number, line->name);
+}
+
+uint32_t subuid_owner(struct subuid *subuid, uint32_t uid)
+{
+	const struct uid_range *range;
+	struct subuid_line *line;
+
+	if (uid < SUBUID_FIRST)
+		return uid;
+	if (subuid->libsubid)
+		return libsubid_owner(subuid->libsubid, uid);
+	range = uid_ranges_find(&subuid->file.ranges, uid);
+	if (!range)
+		return uid;
+	line = &subuid->file.lines[range->value];
+	if (!line->known && !line->asked)
+		look_up(subuid, line);
+	return line->known ? line->uid : uid;
+}
