@@ -4,20 +4,31 @@
 #include <errno.h>
 #include <string.h>
 
+#include "util/log.h"
+
 #define INTERVAL_FIRST 2
 
 _Static_assert(sizeof(((struct traffic_record *)0)->interface) == IF_NAMESIZE,
 	       "an interface's name fits a record");
 
-int account_open(struct account *account)
+int account_open(struct account *account, bool raw_subuids, const char *cgroup_root)
 {
-	*account = (struct account){ .interval = INTERVAL_FIRST };
-	return clock_open(&account->clock);
+	int r;
+
+	*account = (struct account){ .interval = INTERVAL_FIRST, .clock.fd = -1 };
+	if ((r = clock_open(&account->clock)) < 0 ||
+	    (!raw_subuids && (r = subuid_open(&account->subuid, SUBUID_FILE)) < 0))
+		return r;
+	if (cgroup_root && (r = cgroups_open(&account->cgroups, cgroup_root)) < 0)
+		log_warning_errno(r, "walk %s; records will not have cgroups", cgroup_root);
+	return 0;
 }
 
 void account_close(struct account *account)
 {
 	clock_close(&account->clock);
+	subuid_close(account->subuid);
+	cgroups_close(account->cgroups);
 	totals_free(&account->totals);
 }
 
@@ -50,12 +61,25 @@ int account_record(struct account *account, struct traffic_record *record)
 		account->kernels_packets[record->direction] += record->packets;
 		account->kernels_bytes[record->direction] += record->bytes;
 	}
+	if (account->subuid && record->uid != TRAFFIC_NO_UID)
+		record->uid = subuid_owner(account->subuid, record->uid);
 	record->start_ns = clock_wall_ns(&account->clock, record->start_ns);
 	record->end_ns = clock_wall_ns(&account->clock, record->end_ns);
 	if (record->ifindex)
 		memcpy(record->interface, interfaces_name(&account->interfaces, record->ifindex),
 		       sizeof(record->interface));
 	return add_to_totals(account, record);
+}
+
+const char *account_cgroup(struct account *account, uint64_t id)
+{
+	return account->cgroups && id ? cgroups_path(account->cgroups, id) : NULL;
+}
+
+void account_reload(struct account *account)
+{
+	if (account->subuid)
+		subuid_refresh(account->subuid);
 }
 
 struct account_sum account_next_interval(struct account *account)
@@ -66,5 +90,6 @@ struct account_sum account_next_interval(struct account *account)
 	account->interval =
 		account->interval == UINT32_MAX ? INTERVAL_FIRST : account->interval + 1;
 	interfaces_forget(&account->interfaces);
+	account_reload(account);
 	return sum;
 }

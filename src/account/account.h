@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a captured record lacks: wall-clock times, the interface's name, the uid's running totals.
- * And sums over an interval, for the log.
+ * What a captured record lacks: wall-clock times, the interface's name, whose a subordinate uid is,
+ * the uid's running totals, the cgroup's path. And sums over an interval, for the log.
  */
 #ifndef ACCOUNT_ACCOUNT_H
 #define ACCOUNT_ACCOUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <traffic_meter/record.h>
 
+#include "account/cgroups.h"
 #include "account/clock.h"
 #include "account/interfaces.h"
+#include "account/subuid.h"
 #include "account/totals.h"
 
 struct account_sum {
@@ -25,16 +28,27 @@ struct account {
 	struct clock clock;
 	struct interfaces interfaces;
 	struct totals totals;
+	struct subuid *subuid;	 /* NULL: subordinate uids stay as they are */
+	struct cgroups *cgroups; /* NULL: paths are not known */
 	uint32_t interval;	/* from 2 on, so that a new total was seen in none */
 	struct account_sum sum; /* of the running interval */
 	uint64_t kernels_packets[2], kernels_bytes[2]; /* of the kernel's own sockets, so far */
 };
 
-int account_open(struct account *account);
+/* raw_subuids: charge subordinate uids as they are, not to their owners. cgroup_root: mount point of
+ * the cgroup2 hierarchy, or NULL. */
+int account_open(struct account *account, bool raw_subuids, const char *cgroup_root);
 void account_close(struct account *account);
 
-/* Complete a record and add it up. 0 or -ENOMEM, and then the record has no totals. */
+/* Complete a record, but for the cgroup's path, and add it up. 0 or -ENOMEM, and then the record has
+ * no totals. */
 int account_record(struct account *account, struct traffic_record *record);
+
+/* The path of a record's cgroup, good until the next call; NULL: not known. */
+const char *account_cgroup(struct account *account, uint64_t id);
+
+/* What lies in files may have changed: SIGHUP. */
+void account_reload(struct account *account);
 
 /* End the interval; its sums are returned. */
 struct account_sum account_next_interval(struct account *account);

@@ -93,6 +93,20 @@ static int load_networks(struct meter *meter)
 	return 0;
 }
 
+/* The path goes with the batch, whose readers are other threads. */
+static void set_cgroup(struct meter *meter, struct batch *batch, struct traffic_record *record)
+{
+	const char *path = NULL;
+
+	if (!record->cgroup_id)
+		return;
+	record->cgroup = batch_find_text(batch, record->cgroup_id);
+	if (!record->cgroup)
+		path = account_cgroup(&meter->account, record->cgroup_id);
+	if (path)
+		record->cgroup = batch_keep_text(batch, record->cgroup_id, path);
+}
+
 static int fill_batch(struct meter *meter, struct batch *batch)
 {
 	while (batch->n < BATCH_RECORDS) {
@@ -104,6 +118,7 @@ static int fill_batch(struct meter *meter, struct batch *batch)
 		r = account_record(&meter->account, record);
 		if (r < 0)
 			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
+		set_cgroup(meter, batch, record);
 		batch->n++;
 	}
 	return 0;
@@ -209,10 +224,19 @@ static int on_interfaces(void *userdata)
 	return 0;
 }
 
+static int on_cgroups(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	cgroups_changed(meter->account.cgroups);
+	return 0;
+}
+
 static void reload(struct meter *meter)
 {
 	if (meter->settings->untracked && load_networks(meter) < 0)
 		log_warning("the untracked list stays as it was");
+	account_reload(&meter->account);
 	outputs_flush(&meter->outputs);
 }
 
@@ -306,7 +330,10 @@ static int open_events(struct meter *meter)
 		return log_error_errno(r, "set up the event loop");
 	r = loop_add(&meter->loop, capture_interfaces_fd(meter->capture), EPOLLIN, on_interfaces,
 		     meter);
-	return r < 0 ? log_error_errno(r, "watch interfaces") : 0;
+	if (r == 0 && meter->account.cgroups && cgroups_fd(meter->account.cgroups) >= 0)
+		r = loop_add(&meter->loop, cgroups_fd(meter->account.cgroups), EPOLLIN, on_cgroups,
+			     meter);
+	return r < 0 ? log_error_errno(r, "watch interfaces and cgroups") : 0;
 }
 
 /* Timers begin when the programs are attached. */
@@ -412,6 +439,16 @@ static void meter_close(struct meter *meter)
 	free(meter->cgroup);
 }
 
+static int open_account(struct meter *meter)
+{
+	_cleanup_free_ char *root = NULL;
+	int r = cgroup_find_root(&root);
+
+	if (r == 0)
+		r = account_open(&meter->account, meter->settings->raw_subuids, root);
+	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
+}
+
 int meter_run(const struct meter_settings *settings)
 {
 	_cleanup_(meter_close) struct meter meter = {
@@ -426,7 +463,7 @@ int meter_run(const struct meter_settings *settings)
 	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 ||
 	    (r = capture_open(&meter.capture, &settings->capture)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0 ||
-	    (r = load_networks(&meter)) < 0 || (r = account_open(&meter.account)) < 0 ||
+	    (r = load_networks(&meter)) < 0 || (r = open_account(&meter)) < 0 ||
 	    (r = open_events(&meter)) < 0 ||
 	    (r = outputs_open(&meter.outputs, &settings->outputs, settings->nic_id,
 			      meter.room_fd)) < 0 ||

@@ -3,6 +3,13 @@
 #include "output/batch.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+struct batch_text {
+	struct batch_text *next;
+	uint64_t id;
+	char text[];
+};
 
 struct batch *batch_new(uint64_t number)
 {
@@ -14,7 +21,20 @@ struct batch *batch_new(uint64_t number)
 	atomic_init(&batch->references, 1);
 	batch->number = number;
 	batch->n = 0;
+	batch->texts = NULL;
+	memset(batch->text_by_id, 0, sizeof(batch->text_by_id));
 	return batch;
+}
+
+static void free_batch(struct batch *batch)
+{
+	struct batch_text *next;
+
+	for (; batch->texts; batch->texts = next) {
+		next = batch->texts->next;
+		free(batch->texts);
+	}
+	free(batch);
 }
 
 struct batch *batch_ref(struct batch *batch)
@@ -28,5 +48,27 @@ void batch_unref(struct batch *batch)
 {
 	/* All reads of the records by this thread come before the free() by another. */
 	if (batch && atomic_fetch_sub_explicit(&batch->references, 1, memory_order_acq_rel) == 1)
-		free(batch);
+		free_batch(batch);
+}
+
+const char *batch_find_text(const struct batch *batch, uint64_t id)
+{
+	const struct batch_text *kept = batch->text_by_id[id % BATCH_TEXT_SLOTS];
+
+	return kept && kept->id == id ? kept->text : NULL;
+}
+
+const char *batch_keep_text(struct batch *batch, uint64_t id, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct batch_text *kept = malloc(sizeof(*kept) + size);
+
+	if (!kept)
+		return NULL;
+	kept->next = batch->texts;
+	kept->id = id;
+	memcpy(kept->text, text, size);
+	batch->texts = kept;
+	batch->text_by_id[id % BATCH_TEXT_SLOTS] = kept;
+	return kept->text;
 }

@@ -14,10 +14,17 @@
 
 #define BATCH_RECORDS 1024
 
+/* Texts that records point to live as long as their batch: cgroup paths, found again by id. */
+#define BATCH_TEXT_SLOTS 64
+
+struct batch_text; /* one of a chain, with the text behind it */
+
 struct batch {
 	atomic_uint references;
 	uint64_t number; /* in the order of the batches, from 1 */
 	size_t n;
+	struct batch_text *texts;
+	const struct batch_text *text_by_id[BATCH_TEXT_SLOTS];
 	struct traffic_record records[BATCH_RECORDS];
 };
 
@@ -25,5 +32,12 @@ struct batch {
 struct batch *batch_new(uint64_t number);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch);
+
+/* The text that was kept by that id last; NULL: none, or another one has its place. For who fills
+ * the batch. */
+const char *batch_find_text(const struct batch *batch, uint64_t id);
+
+/* Keep a copy. Returns it; NULL: no memory. */
+const char *batch_keep_text(struct batch *batch, uint64_t id, const char *text);
 
 #endif
