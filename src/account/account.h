@@ -30,8 +30,8 @@ struct account {
 	struct totals totals;
 	struct subuid *subuid;	 /* NULL: subordinate uids stay as they are */
 	struct cgroups *cgroups; /* NULL: paths are not known */
-	uint32_t interval;	/* from 2 on, so that a new total was seen in none */
-	struct account_sum sum; /* of the running interval */
+	uint32_t interval;	 /* from 2 on, so that a new total was seen in none */
+	struct account_sum sum;	 /* of the running interval */
 	uint64_t kernels_packets[2], kernels_bytes[2]; /* of the kernel's own sockets, so far */
 };
 

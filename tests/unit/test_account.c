@@ -70,7 +70,7 @@ static void test_record_gets_totals_and_time(void **state)
 	struct account_sum sum;
 
 	(void)state;
-	assert_int_equal(account_open(&account), 0);
+	assert_int_equal(account_open(&account, true, NULL), 0);
 	account.clock.offset_ns = 5000000000;
 
 	record = record_of(7, TRAFFIC_OUT, 52);
