@@ -92,8 +92,8 @@ hands() { # ADDRESS PACKETS_OF_A_USER UDP_SOCKETS TCP_SOCKETS
 	assert_equal "packets out" $lo_packets "$(sum_of packets out all "$work"/out/*.log)"
 	assert_equal "bytes out" $lo_bytes "$(sum_of bytes out all "$work"/out/*.log)"
 	assert_contains "audit" 'audit: 0 bytes unaccounted' "$(cat "$work/log")"
-	assert_nobody_else
 	assert_users
+	assert_nobody_else
 }
 
 if [ "$(id -u)" -eq 0 ]; then
