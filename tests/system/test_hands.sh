@@ -102,5 +102,5 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 run_test "2,000,000 datagrams over 1,000 sockets of ten users" hands 127.0.0.1 200000 900 100
 run_test "200,000 datagrams over IPv6" hands ::1 20000 900 100
-run_test "ten users send on two sockets at once" hands 127.0.0.1 20000 2 0
+run_test "ten users send on two sockets at once" hands 127.0.0.1 200000 2 0
 end_tests

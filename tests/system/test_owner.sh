@@ -105,12 +105,12 @@ served_is_charged() { # WAY PROGRAM_NEEDED
 	mkdir -p "$work/out"
 	rm -f "$work"/out/*
 	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/out"
-	serve "$1"
+	serve "$1" 2>"$work/server.log"
 	wait_until 10 machine_listens $port
 	got=$(timeout 60 ip netns exec "$machine" bash -c "cat </dev/tcp/127.0.0.1/$port" | wc -c)
 	meter_stop || fail "$(cat "$work/log")"
 	processes_end
-	assert_equal "bytes served" $size "$got"
+	[ "$got" -eq $size ] || fail "$got of $size bytes were served; $(cat "$work/server.log")"
 	sent=$(csv_sum out 2 "$work/out/traffic_user_unknown_$uid.log")
 	all=$(csv_sum out 2 "$work"/out/*.log)
 	echo "# of $all bytes out, $sent are uid $uid's"
