@@ -13,10 +13,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,14 +158,42 @@ static uint64_t next_random(uint64_t *state)
 	return (*state * UINT64_C(0x2545f4914f6cdd1d)) >> 32;
 }
 
+static void read_away(int fd)
+{
+	static uint8_t bytes[1 << 16];
+
+	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
+/* Until all that was sent by TCP was read and acknowledged: what comes for a socket that is closed
+ * belongs to nobody. */
+static bool settle_tcp(const struct sockets *sockets, uint64_t deadline)
+{
+	int unread, unacknowledged;
+
+	for (uint64_t i = sockets->n_udp; i < sockets->n;) {
+		read_away(sockets->fds[i]);
+		read_away(sockets->fds[i ^ 1]);
+		if (ioctl(sockets->fds[i], SIOCOUTQ, &unacknowledged) < 0 ||
+		    ioctl(sockets->fds[i ^ 1], SIOCINQ, &unread) < 0)
+			fail_errno("ask for what is under way");
+		if (!unacknowledged && !unread)
+			i++;
+		else if (now_ns() > deadline)
+			return false;
+		else
+			sleep_until(now_ns() + 1000000);
+	}
+	return true;
+}
+
 /* Make room for the other end, then send what there is room for at this one. */
 static uint64_t use_tcp(int fd, uint64_t size)
 {
-	static uint8_t read_away[1 << 16];
 	ssize_t length;
 
-	while (recv(fd, read_away, sizeof(read_away), MSG_DONTWAIT) > 0)
-		;
+	read_away(fd);
 	length = send(fd, payload, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (length < 0 && errno != EAGAIN)
 		fail_errno("send by TCP");
@@ -247,7 +277,8 @@ static void start_user(const struct arguments *arguments, const struct sockets *
 /* All begin at once; the sockets stay open here until the last is done. */
 int send_by_many_hands(const struct arguments *arguments)
 {
-	uint64_t done = 0, packets = 0;
+	uint64_t deadline = now_ns() + arguments->timeout_s * NS_PER_S, done = 0, packets = 0;
+	bool settled;
 	struct channels channels;
 	struct sockets sockets;
 	struct sent sent;
@@ -269,9 +300,10 @@ int send_by_many_hands(const struct arguments *arguments)
 	}
 	while (wait(NULL) > 0)
 		;
+	settled = settle_tcp(&sockets, deadline);
 	close_sockets(&sockets);
 	free(sockets.fds);
 	if (done != arguments->users)
 		fail("%" PRIu64 " of %" PRIu64 " came to the end", done, arguments->users);
-	return packets == arguments->count * arguments->users ? 0 : TIMED_OUT;
+	return settled && packets == arguments->count * arguments->users ? 0 : TIMED_OUT;
 }
