@@ -1,93 +1,25 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Who is charged: a real sshd, and sockets that change hands.
+# Who is charged for sockets that change hands, by hand and by programs that live of it.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/netns.sh
+. tests/lib/machine.sh
 
 work=$(mktemp -d)
 cgroup=
-port=5822
+port=5800
 uid=4701
+size=20000000
 cleanup() {
-	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null
+	processes_end
 	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
+	machine_remove
 	rm -rf "$work"
 }
 trap cleanup EXIT
-
-# sshd with a user of the test's own, in a mount namespace where the user databases are the test's
-# and nothing of the host's changes. Its sockets are in the metered cgroup; the client's are not.
-sshd_start() {
-	mkdir -p "$work/home" "$work/etc"
-	rm -f "$work/host_key" "$work/key"
-	ssh-keygen -q -t ed25519 -N '' -f "$work/host_key"
-	ssh-keygen -q -t ed25519 -N '' -f "$work/key"
-	cp "$work/key.pub" "$work/authorized_keys"
-	chmod 0755 "$work"
-	cp /etc/passwd /etc/shadow /etc/group "$work/etc/"
-	echo "tm-user:x:$uid:$uid::$work/home:/bin/sh" >>"$work/etc/passwd"
-	echo "tm-user:*:19000:0:99999:7:::" >>"$work/etc/shadow"
-	echo "tm-user:x:$uid:" >>"$work/etc/group"
-	chown "$uid:$uid" "$work/home"
-	cat >"$work/sshd_config" <<-END
-		Port $port
-		ListenAddress 127.0.0.1
-		HostKey $work/host_key
-		AuthorizedKeysFile $work/authorized_keys
-		StrictModes no
-		UsePAM yes
-		PidFile $work/sshd.pid
-		Subsystem sftp internal-sftp
-	END
-	in_cgroup "$cgroup" unshare -m bash -c '
-		mount -t tmpfs none /run && mkdir -m 0755 /run/sshd
-		for file in passwd shadow group; do mount --bind "$0/etc/$file" "/etc/$file"; done
-		exec /usr/sbin/sshd -D -e -f "$0/sshd_config"' "$work" >"$work/sshd.log" 2>&1 &
-	wait_until 20 test -s "$work/sshd.pid"
-}
-
-sshd_stop() {
-	local pid
-	pid=$(cat "$work/sshd.pid")
-	kill "$pid"
-	wait_until 20 test ! -e "/proc/$pid"
-}
-
-scp_file() { # FROM TO
-	timeout 60 scp -q -P "$port" -i "$work/key" -o StrictHostKeyChecking=no \
-		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$1" "$2"
-}
-
-# Per mille of the bytes in and out of all files that are a uid's.
-share_of() { # UID
-	awk -F, -v file="_$1.log" '{ all += $2 } index(FILENAME, file) { own += $2 }
-		END { printf "%d\n", all ? own * 1000 / all : 0 }' "$work"/out/*.log
-}
-
-bytes_of() { awk -F, '{ s += $2 } END { printf "%d\n", s }' "$work"/out/*.log; }
-
-scp_is_charged() { # POLICY UID
-	need_bpf
-	[ -x /usr/sbin/sshd ] || skip "no sshd"
-	mkdir -p "$work/out"
-	rm -f "$work"/out/*
-	head -c 50000000 /dev/urandom >"$work/file"
-	sshd_start
-	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --owner "$1" \
-		--output "csv:$work/out"
-	scp_file "$work/file" "tm-user@127.0.0.1:up"
-	scp_file "tm-user@127.0.0.1:up" "$work/down"
-	meter_stop || fail "$(cat "$work/log")"
-	sshd_stop
-	cmp "$work/file" "$work/down"
-	assert_at_least "bytes metered" 100000000 "$(bytes_of)"
-	assert_at_least "per mille of the bytes that are uid $2's" 999 "$(share_of "$2")"
-	if [ "$1" != socket ]; then
-		assert_contains "program" ',sshd,' "$(grep tcp "$work/out/traffic_user_unknown_$2.log" | head -n 1)"
-	fi
-}
 
 # A server that accepts as root and serves in a child of another user's; a child that is given a
 # connected socket by its root parent; a socket passed by SCM_RIGHTS to a process of another user's.
@@ -138,14 +70,62 @@ handed_over_is_charged() { # WAY
 	meter_stop || fail "$(cat "$work/log")"
 	# From the first byte used on: all of the payload.
 	sent=$(csv_sum out 2 "$work/out/traffic_user_unknown_$uid.log")
-	assert_at_least "bytes out of uid $uid" 20000000 "$sent"
+	assert_at_least "bytes out of uid $uid" $size "$sent"
 }
 
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make owner)
-run_test "scp is charged to who logged in (process)" scp_is_charged process "$uid"
-run_test "scp is charged to who logged in (login)" scp_is_charged login "$uid"
-run_test "scp is charged to root by the policy socket" scp_is_charged socket 0
+# Real programs of that kind: they listen as root at $port, and what they start for a client as the
+# user sends $size bytes.
+serve() { # WAY
+	head -c $size /dev/zero >"$work/zeros"
+	case $1 in
+	inetd) # accepted by root, given to a program as its standard output
+		in_machine_start "$cgroup" systemd-socket-activate -l 127.0.0.1:$port --accept --inetd \
+			setpriv --reuid "$uid" --regid "$uid" --clear-groups cat "$work/zeros"
+		;;
+	activated) # the listening socket of root's, accepted by a service that has become the user
+		in_machine_start "$cgroup" systemd-socket-activate -l 127.0.0.1:$port python3 -c '
+import os, socket, sys
+os.setuid(int(sys.argv[1]))
+connection, _ = socket.socket(fileno=3).accept()
+connection.sendfile(open(sys.argv[2], "rb"))' "$uid" "$work/zeros"
+		;;
+	socat) # accepted by root, served by a forked child that becomes the user
+		in_machine_start "$cgroup" socat -U \
+			TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,su=tm-user \
+			"OPEN:$work/zeros,rdonly"
+		;;
+	esac
+}
+
+served_is_charged() { # WAY PROGRAM_NEEDED
+	need_bpf
+	command -v "$2" >/dev/null || skip "no $2"
+	local got all sent
+	processes_end
+	mkdir -p "$work/out"
+	rm -f "$work"/out/*
+	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/out"
+	serve "$1" 2>"$work/server.log"
+	wait_until 10 machine_listens $port
+	got=$(timeout 60 ip netns exec "$machine" bash -c "cat </dev/tcp/127.0.0.1/$port" | wc -c)
+	meter_stop || fail "$(cat "$work/log")"
+	processes_end
+	[ "$got" -eq $size ] || fail "$got of $size bytes were served; $(cat "$work/server.log")"
+	sent=$(csv_sum out 2 "$work/out/traffic_user_unknown_$uid.log")
+	all=$(csv_sum out 2 "$work"/out/*.log)
+	echo "# of $all bytes out, $sent are uid $uid's"
+	assert_at_least "bytes out of uid $uid" $size "$sent"
+	assert_at_least "per mille of the bytes that are uid $uid's" 999 $((sent * 1000 / all))
+}
+
+if [ "$(id -u)" -eq 0 ]; then
+	cgroup=$(cgroup_make owner)
+	machine_make tm-user:$uid
+fi
 for way in forked executed passed; do
 	run_test "a socket that changes hands: $way" handed_over_is_charged "$way"
 done
+run_test "a real inetd: systemd-socket-activate --accept" served_is_charged inetd systemd-socket-activate
+run_test "a real socket activation" served_is_charged activated systemd-socket-activate
+run_test "socat accepts as root and serves as the user" served_is_charged socat socat
 end_tests

@@ -2,7 +2,7 @@
 /*
  * The system tests' traffic generator: sends exactly what it is told to, to nobody else, and says
  * in one line of name=value what that was in the meter's own measure (skb->len: from the IP header
- * on). This file has the arguments and the way in; traffic_{udp,tcp,raw}.c the traffic.
+ * on). This file has the arguments and the way in; traffic_{udp,tcp,raw,hands}.c the traffic.
  *
  * All counts and times are bounded, and an alarm ends the program, so that no test can hang.
  */
@@ -51,6 +51,10 @@ static const struct command commands[] = {
 	{ "tcp-many", tcp_many, false, true, false,
 	  "--to ADDR PORT --connections N --bytes BYTES [--expect-reply BYTES]\n"
 	  "                one after the other; the peer closes first (tcp-serve --expect)" },
+	{ "hands", send_by_many_hands, false, true, false,
+	  "--to ADDR --first-uid N [--users N] [--sockets N] [--tcp-sockets N] --count N\n"
+	  "                --size BYTES: as root; each of the users, from uid N on, sends count\n"
+	  "                datagrams of up to so many bytes on sockets that all of them have" },
 	{ "ping", raw_ping, true, true, false, "--to ADDR --count N --size BYTES --ident ID" },
 	{ "flood", udp_flood, false, true, false,
 	  "--to ADDR PORT --seconds S[.SSS] --size BYTES [--spread FLOWS]; SIGTERM ends it" },
@@ -185,6 +189,10 @@ static const struct number numbers[] = {
 	NUMBER("--spread", spread, 65536),
 	NUMBER("--spread-ports", spread_ports, UINT16_MAX),
 	NUMBER("--spread-addresses", spread_addresses, 65536),
+	NUMBER("--sockets", sockets, 100000),
+	NUMBER("--tcp-sockets", tcp_sockets, 100000),
+	NUMBER("--users", users, 1000),
+	NUMBER("--first-uid", first_uid, UINT32_MAX - 1000),
 	NUMBER("--ident", ident, UINT16_MAX),
 	NUMBER("--options", option_bytes, 40),
 	NUMBER("--extension-bytes", extension_bytes, 2048),
@@ -295,7 +303,7 @@ static void keep_net_raw(void)
 }
 
 /* Before any socket is made: a socket belongs to the user that made it. */
-static void become(const struct arguments *arguments, bool raw)
+void become(const struct arguments *arguments, bool raw)
 {
 	gid_t group = arguments->uid;
 
@@ -434,6 +442,8 @@ int main(int argc, char **argv)
 				       .spread = 1,
 				       .spread_ports = 1,
 				       .spread_addresses = 1,
+				       .sockets = 2,
+				       .users = 1,
 				       .ident = 1,
 				       .extension_bytes = 8,
 				       .ready_fd = -1,

@@ -32,6 +32,7 @@ struct arguments {
 	uint64_t count, size, rate, duration_ms, timeout_s, connections, reply, bytes, expect_reply;
 	uint64_t expect; /* bytes; UINT64_MAX: until the peer ends */
 	uint64_t spread, spread_ports, spread_addresses, ports;
+	uint64_t sockets, tcp_sockets, users, first_uid;
 	uint64_t ident, option_bytes, extension_bytes, fragment_offset;
 	uint16_t from_port;
 	uint32_t uid;
@@ -48,6 +49,8 @@ socklen_t address_size(const union address *address);
 void address_set_port(union address *address, uint16_t port);
 size_t ip_header(const union address *address);
 
+/* Become the user of --uid, where it is given. raw: keep CAP_NET_RAW. */
+void become(const struct arguments *arguments, bool raw);
 /* Allow that many open files and some more. */
 void allow_files(uint64_t n);
 
@@ -73,6 +76,7 @@ int udp_flood(const struct arguments *arguments);
 int tcp_serve(const struct arguments *arguments);
 int tcp_send(const struct arguments *arguments);
 int tcp_many(const struct arguments *arguments);
+int send_by_many_hands(const struct arguments *arguments);
 int raw_ping(const struct arguments *arguments);
 int raw_ipv4(const struct arguments *arguments);
 int raw_ipv6(const struct arguments *arguments);
