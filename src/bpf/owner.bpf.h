@@ -57,33 +57,51 @@ static __always_inline __u64 owner_task_word(const void *cred, const void *cgrou
 	return owner_low_half(cred) << 32 | owner_low_half(cgroups);
 }
 
-static __always_inline void owner_refresh(struct remembered *kept)
+/* Who is charged by the policy. */
+static __always_inline __u32 owner_charged(__u32 uid, __u32 login_uid)
+{
+	return owner_policy == METER_OWNER_LOGIN && login_uid != METER_NO_UID ? login_uid : uid;
+}
+
+/* Inside a system call: *ret_uid is who is charged for this packet, from the task itself and not from
+ * what is kept, as others may be sending by the same socket on other CPUs. No: it is no user's task. */
+static __always_inline bool owner_refresh(struct remembered *kept, __u32 *ret_uid)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 word = owner_task_word(task->cred, task->cgroups);
-	__u32 uid = task->cred->uid.val;
+	__u32 uid = task->cred->uid.val, login_uid = METER_NO_UID;
 
-	if ((kept->task == word && kept->owner.uid == uid) || task->flags & PF_KTHREAD)
-		return;
+	if (owner_policy == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
+		login_uid = task->loginuid.val;
+	*ret_uid = owner_charged(uid, login_uid);
+	if (kept->task == word && kept->owner.uid == uid)
+		return true;
+	if (task->flags & PF_KTHREAD)
+		return false;
 	kept->owner.uid = uid;
 	kept->owner.login_uid =
 		bpf_core_field_exists(task->loginuid) ? task->loginuid.val : METER_NO_UID;
 	kept->owner.cgroup = task->cgroups->dfl_cgrp->kn->id;
 	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), task->comm);
 	kept->task = word;
+	return true;
 }
 
 /* The same by probes, for 5.9 and 5.10. */
-static __always_inline void owner_refresh_probed(struct remembered *kept)
+static __always_inline bool owner_refresh_probed(struct remembered *kept, __u32 *ret_uid)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	const struct cred *cred = BPF_CORE_READ(task, cred);
 	__u64 word = owner_task_word(cred, BPF_CORE_READ(task, cgroups));
-	__u32 uid = BPF_CORE_READ(cred, uid.val);
+	__u32 uid = BPF_CORE_READ(cred, uid.val), login_uid = METER_NO_UID;
 
-	if ((kept->task == word && kept->owner.uid == uid) ||
-	    BPF_CORE_READ(task, flags) & PF_KTHREAD)
-		return;
+	if (owner_policy == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
+		login_uid = BPF_CORE_READ(task, loginuid.val);
+	*ret_uid = owner_charged(uid, login_uid);
+	if (kept->task == word && kept->owner.uid == uid)
+		return true;
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return false;
 	kept->owner.uid = uid;
 	kept->owner.login_uid = METER_NO_UID;
 	if (bpf_core_field_exists(task->loginuid))
@@ -91,6 +109,7 @@ static __always_inline void owner_refresh_probed(struct remembered *kept)
 	kept->owner.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), task->comm);
 	kept->task = word;
+	return true;
 }
 
 /* Of a socket that no task was seen using: its creator's. The uid is the kernel's own, not the one
@@ -110,24 +129,23 @@ static __always_inline void owner_find(struct __sk_buff *skb, struct bpf_sock *s
 				       struct remembered *kept, enum meter_direction direction,
 				       struct owner *ret)
 {
+	bool used = false;
+	__u32 uid = 0;
+
 	if (!kept) {
 		owner_of_socket(socket_look(sk), bpf_skb_cgroup_id(skb), ret);
 		return;
 	}
 	if (owner_policy != METER_OWNER_SOCKET && direction == METER_OUT &&
-	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk)) {
-		if (owner_task_btf)
-			owner_refresh(kept);
-		else
-			owner_refresh_probed(kept);
-	}
+	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk))
+		used = owner_task_btf ? owner_refresh(kept, &uid)
+				      : owner_refresh_probed(kept, &uid);
 	if (!kept->task) {
 		owner_of_socket(kept->socket, kept->owner.cgroup, ret);
 		return;
 	}
 	*ret = kept->owner;
-	if (owner_policy == METER_OWNER_LOGIN && ret->login_uid != METER_NO_UID)
-		ret->uid = ret->login_uid;
+	ret->uid = used ? uid : owner_charged(ret->uid, ret->login_uid);
 }
 
 #endif

@@ -85,6 +85,9 @@ static __always_inline struct remembered *socket_remember(struct __sk_buff *skb,
 {
 	struct remembered *kept = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
+	/* Another CPU may have been quicker to make it. */
+	if (!kept)
+		kept = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (kept && !kept->socket) {
 		kept->owner.cgroup = bpf_skb_cgroup_id(skb);
 		kept->socket = socket_look(sk);
