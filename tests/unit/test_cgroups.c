@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -35,13 +36,18 @@
 #include "capture/cgroup.h"
 #include "util/cleanup.h"
 
-/* Before the C library's, so that watches can run out. */
+/* Before the C library's, so that watches can run out, and somebody can be in between. */
 static unsigned int watches_left = UINT_MAX;
 static unsigned int watches_tried;
+static int made_before_watch_fd = -1; /* -1: nothing; "below" is made there */
 
 int inotify_add_watch(int fd, const char *path, uint32_t mask)
 {
 	watches_tried++;
+	if (made_before_watch_fd >= 0) {
+		mkdirat(made_before_watch_fd, "below", 0755);
+		made_before_watch_fd = -1;
+	}
 	if (!watches_left) {
 		errno = ENOSPC;
 		return -1;
@@ -51,7 +57,7 @@ int inotify_add_watch(int fd, const char *path, uint32_t mask)
 }
 
 struct fixture {
-	char mount[64];
+	char mount[256];
 	int fd;
 	struct cgroups *cgroups;
 };
@@ -135,6 +141,12 @@ static void assert_path(struct cgroups *cgroups, uint64_t id, const char *expect
 	assert_string_equal(path, expected);
 }
 
+/* From now on for 10 s, only events can tell anything: the walk for an unknown id has been. */
+static void use_up_the_walk(struct fixture *fixture)
+{
+	assert_null(cgroups_path(fixture->cgroups, 1ull << 60));
+}
+
 /* As the event loop does. */
 static void wait_and_read(struct cgroups *cgroups)
 {
@@ -175,7 +187,7 @@ static void test_what_was_there_before(void **state)
 static void test_no_such_mount(void **state)
 {
 	struct fixture *fixture = *state;
-	char path[128];
+	char path[512];
 
 	snprintf(path, sizeof(path), "%s/none", fixture->mount);
 	assert_int_equal(cgroups_open(&fixture->cgroups, path), -ENOENT);
@@ -219,6 +231,7 @@ static void test_events_read_late(void **state)
 	uint64_t last, below;
 
 	open_cgroups(fixture);
+	use_up_the_walk(fixture);
 	make(fixture, "a");
 	removes(fixture, "a");
 	make(fixture, "a");
@@ -234,16 +247,33 @@ static void test_events_read_late(void **state)
 	assert_path(fixture->cgroups, last, "/a/later");
 }
 
+static void test_made_just_before_the_watch(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_close_ int fd = -1;
+
+	open_cgroups(fixture);
+	use_up_the_walk(fixture);
+	make(fixture, "a");
+	fd = openat(fixture->fd, "a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	made_before_watch_fd = fd;
+	wait_and_read(fixture->cgroups);
+	assert_int_equal(made_before_watch_fd, -1);
+	assert_path(fixture->cgroups, id_of(fixture, "a/below"), "/a/below");
+}
+
 /* While another process makes them, as deep as it can before the watch is there. */
 static void test_nested_while_watching(void **state)
 {
-	enum { CHAINS = 300, DEPTH = 5 };
+	enum { CHAINS = 1000, DEPTH = 5 };
 	struct fixture *fixture = *state;
 	int ends[2], status, n = 0;
 	char path[64], byte;
 	pid_t child;
 
 	open_cgroups(fixture);
+	use_up_the_walk(fixture);
 	assert_int_equal(pipe(ends), 0);
 	child = fork();
 	if (child == 0) {
@@ -402,9 +432,28 @@ static void test_newer_path_wins(void **state)
 	open_cgroups(fixture);
 	assert_path(fixture->cgroups, id, "/old");
 	assert_int_equal(renameat(fixture->fd, "old", fixture->fd, "new"), 0);
-	assert_null(cgroups_path(fixture->cgroups, 1ull << 60));
+	use_up_the_walk(fixture);
 	assert_path(fixture->cgroups, id, "/new");
 	assert_int_equal(count_watches(fixture->cgroups), 2);
+}
+
+/* What went without an event, here by a move out of the mount, is gone after a walk. */
+static void test_walk_finds_what_went(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t id = make(fixture, "a");
+	unsigned int watches;
+	char path[512];
+
+	open_cgroups(fixture);
+	assert_int_equal(count_watches(fixture->cgroups), 2);
+	snprintf(path, sizeof(path), "%s-moved", fixture->mount);
+	assert_int_equal(renameat(fixture->fd, "a", AT_FDCWD, path), 0);
+	use_up_the_walk(fixture);
+	watches = count_watches(fixture->cgroups);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(watches, 1);
+	assert_path(fixture->cgroups, id, "/a");
 }
 
 static void test_table(void **state)
@@ -567,26 +616,39 @@ static void test_too_few_watches(void **state)
 static void test_symlinks_are_not_followed(void **state)
 {
 	struct fixture *fixture = *state, outside;
+	char target[512];
 	void *other;
 	uint64_t id, inside;
 
 	setup(&other);
 	outside = *(struct fixture *)other;
+	/* Relative, so that it crosses no mount: only the link itself is the reason to refuse. */
+	snprintf(target, sizeof(target), "..%s", strrchr(outside.mount, '/'));
 	id = make(&outside, "outside");
 	inside = make(fixture, "inside");
-	assert_int_equal(symlinkat(outside.mount, fixture->fd, "link"), 0);
+	assert_int_equal(symlinkat(target, fixture->fd, "link"), 0);
 	assert_int_equal(symlinkat("inside", fixture->fd, "alias"), 0);
 	open_cgroups(fixture);
+	use_up_the_walk(fixture);
 	assert_null(cgroups_path(fixture->cgroups, id));
 	assert_path(fixture->cgroups, inside, "/inside");
 
 	/* A directory that is replaced by a link before its event is read. */
 	make(fixture, "swapped");
 	removes(fixture, "swapped");
-	assert_int_equal(symlinkat(outside.mount, fixture->fd, "swapped"), 0);
+	assert_int_equal(symlinkat(target, fixture->fd, "swapped"), 0);
 	cgroups_changed(fixture->cgroups);
 	assert_null(cgroups_path(fixture->cgroups, id));
 	assert_int_equal(count_watches(fixture->cgroups), 2);
+
+	/* Its parent is. */
+	make(fixture, "parent");
+	cgroups_changed(fixture->cgroups);
+	make(fixture, "parent/outside");
+	assert_int_equal(renameat(fixture->fd, "parent", fixture->fd, "parent-moved"), 0);
+	assert_int_equal(symlinkat(target, fixture->fd, "parent"), 0);
+	cgroups_changed(fixture->cgroups);
+	assert_null(cgroups_path(fixture->cgroups, id));
 	teardown(&other);
 }
 
@@ -594,7 +656,7 @@ static void test_symlinks_are_not_followed(void **state)
 static int with_a_mount_inside(const struct fixture *fixture)
 {
 	struct cgroups *cgroups;
-	char path[128];
+	char path[512];
 	int result;
 
 	snprintf(path, sizeof(path), "%s/sub", fixture->mount);
@@ -667,13 +729,13 @@ static void test_vanishing_during_the_walk(void **state)
 
 	child = fork();
 	if (child == 0)
-		for (;;) {
+		for (prctl(PR_SET_PDEATHSIG, SIGKILL);;) { /* also if this test fails */
 			mkdirat(fixture->fd, "stays/a", 0755);
 			mkdirat(fixture->fd, "stays/a/b", 0755);
 			unlinkat(fixture->fd, "stays/a/b", AT_REMOVEDIR);
 			unlinkat(fixture->fd, "stays/a", AT_REMOVEDIR);
 		}
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 100; i++) {
 		open_cgroups(fixture);
 		cgroups_changed(fixture->cgroups);
 		assert_path(fixture->cgroups, stays, "/stays");
@@ -691,64 +753,155 @@ static void test_vanishing_during_the_walk(void **state)
 	assert_path(fixture->cgroups, stays, "/stays");
 }
 
-static void test_real_cgroups(void **state)
+/* A real cgroup as the mount, so that others' do not show; mount[0] == 0: there can be none. */
+static int setup_real(void **state)
 {
-	struct fixture *fixture = *state, real = { 0 };
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	_cleanup_free_ char *mount = NULL;
-	_cleanup_close_ int fd = -1;
-	char name[64], nested[80], path[96];
-	unsigned int watches;
-	uint64_t job, below;
 
+	watches_left = UINT_MAX;
+	watches_tried = 0;
+	fixture->fd = -1;
+	*state = fixture;
 	if (geteuid() != 0 || cgroup_find_root(&mount) < 0)
-		skip();
-	fd = real.fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(name, sizeof(name), "traffic-meter-test-unit-%d", (int)getpid());
-	snprintf(nested, sizeof(nested), "%s/below", name);
-	assert_int_equal(cgroups_open(&fixture->cgroups, mount), 0);
-	assert_path(fixture->cgroups, id_of(&real, "."), "/");
-	if (mkdirat(fd, name, 0755) < 0)
-		skip(); /* mounted read-only, as in containers */
-	/* All that is in the way of the removal is below this, without an assertion between. */
-	mkdirat(fd, nested, 0755);
-	watches = count_watches(fixture->cgroups);
-	struct stat status = { 0 };
-	fstatat(fd, name, &status, 0);
-	job = status.st_ino;
-	fstatat(fd, nested, &status, 0);
-	below = status.st_ino;
-	struct pollfd poll_fd = { .fd = cgroups_fd(fixture->cgroups), .events = POLLIN };
-	int ready = poll(&poll_fd, 1, 10000);
-	cgroups_changed(fixture->cgroups);
-	unlinkat(fd, nested, AT_REMOVEDIR);
-	int removed = unlinkat(fd, name, AT_REMOVEDIR);
-
-	assert_int_equal(removed, 0);
-	assert_int_equal(ready, 1);
-	snprintf(path, sizeof(path), "/%s", name);
-	assert_path(fixture->cgroups, job, path);
-	snprintf(path, sizeof(path), "/%s", nested);
-	assert_path(fixture->cgroups, below, path);
-	wait_and_read(fixture->cgroups);
-	assert_path(fixture->cgroups, below, path);
-	/* kernfs itself would keep them. */
-	assert_int_equal(count_watches(fixture->cgroups), watches);
+		return 0;
+	snprintf(fixture->mount, sizeof(fixture->mount), "%s/traffic-meter-test-unit-%d", mount,
+		 (int)getpid());
+	if (mkdir(fixture->mount, 0755) < 0)
+		fixture->mount[0] = '\0'; /* mounted read-only, as in containers */
+	else
+		fixture->fd = open(fixture->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return 0;
 }
 
-#define test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+static int teardown_real(void **state)
+{
+	struct fixture *fixture = *state;
+
+	cgroups_close(fixture->cgroups);
+	if (fixture->mount[0]) {
+		close(fixture->fd);
+		remove_tree(AT_FDCWD, fixture->mount);
+	}
+	free(fixture);
+	return 0;
+}
+
+/* By the way that asks kernfs for the id itself, which is what BPF programs see. */
+static uint64_t kernfs_id_of(const struct fixture *fixture, const char *name)
+{
+	struct {
+		struct file_handle head;
+		uint64_t id;
+	} handle = { .head.handle_bytes = sizeof(handle.id) };
+	int mount_id;
+
+	assert_int_equal(name_to_handle_at(fixture->fd, name, &handle.head, &mount_id, 0), 0);
+	return handle.id;
+}
+
+static void test_real_cgroups(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t job, below, later;
+
+	if (!fixture->mount[0])
+		skip();
+	open_cgroups(fixture);
+	make(fixture, "job");
+	make(fixture, "job/below");
+	wait_and_read(fixture->cgroups);
+	assert_int_equal(count_watches(fixture->cgroups), 3);
+	job = kernfs_id_of(fixture, "job");
+	below = kernfs_id_of(fixture, "job/below");
+	removes(fixture, "job/below");
+	removes(fixture, "job");
+	assert_path(fixture->cgroups, job, "/job");
+	assert_path(fixture->cgroups, below, "/job/below");
+	wait_and_read(fixture->cgroups);
+	assert_path(fixture->cgroups, job, "/job");
+	assert_path(fixture->cgroups, below, "/job/below");
+	/* kernfs itself would keep the watches. */
+	assert_int_equal(count_watches(fixture->cgroups), 1);
+
+	later = make(fixture, "job");
+	assert_int_not_equal(later, job);
+	assert_path(fixture->cgroups, later, "/job");
+	assert_path(fixture->cgroups, job, "/job");
+}
+
+static void test_real_mount(void **state)
+{
+	struct fixture *fixture = *state;
+	char *mount, *name;
+	uint64_t id;
+
+	if (!fixture->mount[0])
+		skip();
+	id = kernfs_id_of(fixture, ".");
+	assert_int_equal(cgroup_find_root(&mount), 0);
+	assert_int_equal(cgroups_open(&fixture->cgroups, mount), 0);
+	free(mount);
+	name = strrchr(fixture->mount, '/');
+	assert_path(fixture->cgroups, id, name);
+	assert_int_equal(rmdir(fixture->mount), 0);
+	wait_and_read(fixture->cgroups);
+	assert_path(fixture->cgroups, id, name);
+}
+
+/* A job of some milliseconds in a cgroup of its own, as a batch system makes them. */
+static void test_real_short_jobs(void **state)
+{
+	enum { N = 200 };
+	struct fixture *fixture = *state;
+	uint64_t ids[N];
+	char name[32];
+
+	if (!fixture->mount[0])
+		skip();
+	open_cgroups(fixture);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "job-%d", i);
+		ids[i] = make(fixture, name);
+		wait_and_read(fixture->cgroups);
+		removes(fixture, name);
+	}
+	wait_and_read(fixture->cgroups);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "/job-%d", i);
+		assert_path(fixture->cgroups, ids[i], name);
+	}
+	assert_int_equal(count_watches(fixture->cgroups), 1);
+}
+
+#define test(function)	    cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define test_real(function) cmocka_unit_test_setup_teardown(function, setup_real, teardown_real)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_what_was_there_before),     test(test_no_such_mount),
-		test(test_nested_right_away),	      test(test_events_read_late),
-		test(test_nested_while_watching),     test(test_many_made_and_removed),
-		test(test_oldest_gone_are_forgotten), test(test_unknown_is_cheap),
-		test(test_newer_path_wins),	      cmocka_unit_test(test_table),
-		test(test_queue_overflows),	      test(test_no_watches_at_all),
-		test(test_too_few_watches),	      test(test_symlinks_are_not_followed),
-		test(test_mounts_are_not_entered),    test(test_long_paths),
-		test(test_vanishing_during_the_walk), test(test_real_cgroups),
+		test(test_what_was_there_before),
+		test(test_no_such_mount),
+		test(test_nested_right_away),
+		test(test_events_read_late),
+		test(test_made_just_before_the_watch),
+		test(test_nested_while_watching),
+		test(test_many_made_and_removed),
+		test(test_oldest_gone_are_forgotten),
+		test(test_unknown_is_cheap),
+		test(test_newer_path_wins),
+		test(test_walk_finds_what_went),
+		cmocka_unit_test(test_table),
+		test(test_queue_overflows),
+		test(test_no_watches_at_all),
+		test(test_too_few_watches),
+		test(test_symlinks_are_not_followed),
+		test(test_mounts_are_not_entered),
+		test(test_long_paths),
+		test(test_vanishing_during_the_walk),
+		test_real(test_real_cgroups),
+		test_real(test_real_mount),
+		test_real(test_real_short_jobs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
