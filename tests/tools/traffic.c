@@ -2,7 +2,8 @@
 /*
  * The system tests' traffic generator: sends exactly what it is told to, to nobody else, and says
  * in one line of name=value what that was in the meter's own measure (skb->len: from the IP header
- * on). This file has the arguments and the way in; traffic_{udp,tcp,raw}.c the traffic.
+ * on). This file has the arguments and the way in; traffic_{udp,tcp,raw}.c and traffic_road*.c the
+ * traffic.
  *
  * All counts and times are bounded, and an alarm ends the program, so that no test can hang.
  */
@@ -60,6 +61,13 @@ static const struct command commands[] = {
 	{ "raw-ipv6", raw_ipv6, true, true, false,
 	  "--to ADDR [PORT] --count N --size BYTES --chain [hop,dst,route,ah,frag,]udp|none\n"
 	  "                [--extension-bytes N] [--fragment-offset BYTES] [--more-fragments]" },
+	{ "road", road_run, false, false, false,
+	  "NAME [--to ADDR PORT | --bind ADDR PORT --connections SENDERS] [--bytes N] [--size "
+	  "BYTES]\n"
+	  "                [--device NAME --mac MAC]: all of N by the way of that name; without an "
+	  "end only\n"
+	  "                whether the kernel has it (exit code 77: no); without a name lists "
+	  "them" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -271,6 +279,10 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
 			arguments->duration_ms = parse_seconds(name, word);
 		else if (strcmp(name, "--chain") == 0)
 			arguments->chain = word;
+		else if (strcmp(name, "--device") == 0)
+			arguments->device = word;
+		else if (strcmp(name, "--mac") == 0)
+			arguments->mac = word;
 		else if (strcmp(name, "--ready-fd") == 0)
 			arguments->ready_fd = (int)parse_number(name, word, 1023);
 		else if (strcmp(name, "--uid") == 0)
@@ -446,6 +458,11 @@ int main(int argc, char **argv)
 		return argc < 2 ? USAGE : 0;
 	}
 	command = find_command(argv[1]);
+	if (command->run == road_run) {
+		arguments.road = argc > 2 ? argv[2] : "";
+		argv += argc > 2;
+		argc -= argc > 2;
+	}
 	parse_arguments(&arguments, argc - 2, argv + 2);
 	if (command->to && !arguments.to.any.sa_family)
 		refuse(argv[1], "needs --to ADDR PORT");
@@ -458,7 +475,7 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	alarm((unsigned int)(arguments.timeout_s +
 			     (command->run == udp_flood ? arguments.duration_ms / 1000 : 0) + 5));
-	become(&arguments, command->raw);
+	become(&arguments, command->raw || road_needs_raw(arguments.road));
 	result = command->run(&arguments);
 	if (fflush(stdout) != 0)
 		fail_errno("print");

@@ -14,6 +14,7 @@
 #define FAILED	  1
 #define USAGE	  2
 #define TIMED_OUT 3
+#define NOT_HERE  77 /* the kernel lacks it */
 
 #define LARGEST_PACKET 65535
 
@@ -37,7 +38,7 @@ struct arguments {
 	uint32_t uid;
 	int ready_fd;
 	bool has_uid, batch, connected, more_fragments;
-	const char *chain;
+	const char *chain, *road, *device, *mac;
 };
 
 /* End the program: these say why on standard error and never return. */
@@ -65,6 +66,19 @@ bool wait_input(int fd, uint64_t time_ns);
 /* Bytes that tell a reader where they were cut: the same for each packet. */
 void fill_payload(uint8_t *payload, size_t size);
 
+/* TCP: a call that makes no progress for that long fails; read up to so many bytes, or to the peer's
+ * end if that comes first. */
+void set_timeouts(int fd, uint64_t timeout_s);
+uint64_t read_bytes(int fd, uint64_t limit);
+
+/* What a packet is made of that we write ourselves: a big-endian number, RFC 1071's sum over
+ * big-endian pairs, IPv6's UDP checksum, and the address that packets to the peer leave with. */
+void put16(uint8_t *at, uint64_t value);
+uint32_t sum_pairs(uint32_t sum, const void *bytes, size_t size);
+void put_udp6_checksum(const union address *source, const union address *destination, uint8_t *udp,
+		       size_t size);
+union address find_source(const struct arguments *arguments);
+
 /* The subcommands; each returns an exit code. */
 int udp_send(const struct arguments *arguments);
 int udp_receive(const struct arguments *arguments);
@@ -76,5 +90,9 @@ int tcp_many(const struct arguments *arguments);
 int raw_ping(const struct arguments *arguments);
 int raw_ipv4(const struct arguments *arguments);
 int raw_ipv6(const struct arguments *arguments);
+int road_run(const struct arguments *arguments);
+
+/* Whether that road needs CAP_NET_RAW; NULL needs nothing. */
+bool road_needs_raw(const char *name);
 
 #endif
