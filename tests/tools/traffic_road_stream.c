@@ -73,7 +73,7 @@ static int stream_serve(const struct arguments *arguments, int listener)
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
 		fail_errno("accept");
-	close(listener);
+	/* The listener stays: MPTCP's further paths come to it. */
 	set_timeouts(fd, arguments->timeout_s);
 	return fd;
 }
@@ -374,6 +374,27 @@ struct moved mptcp_send(const struct arguments *arguments)
 struct moved mptcp_receive(const struct arguments *arguments)
 {
 	return stream_receive(arguments, stream_accept(arguments, IPPROTO_MPTCP));
+}
+
+/* The halves the other way round: who connects is who reads, and the further paths, which the
+ * kernel makes by itself, are the reader's. */
+struct moved mptcp_download(const struct arguments *arguments)
+{
+	int fd = stream_connect(arguments, IPPROTO_MPTCP);
+	struct moved moved = { .bytes = read_bytes(fd, arguments->bytes) };
+
+	check_mptcp(fd);
+	moved.bytes += read_bytes(fd, UINT64_MAX);
+	close(fd);
+	return moved;
+}
+
+struct moved mptcp_serve(const struct arguments *arguments)
+{
+	int fd = stream_accept(arguments, IPPROTO_MPTCP);
+
+	send_chunks(arguments, fd);
+	return stream_sent(arguments, fd);
 }
 
 struct moved sctp_send(const struct arguments *arguments)

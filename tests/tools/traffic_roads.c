@@ -30,6 +30,7 @@ static const struct road roads[] = {
 	{ "uring-sqpoll", uring_poll_send, uring_receive, uring_poll_is_here, false },
 	{ "ktls", ktls_send, ktls_receive, ktls_is_here, false },
 	{ "mptcp", mptcp_send, mptcp_receive, mptcp_is_here, false },
+	{ "mptcp-download", mptcp_download, mptcp_serve, mptcp_is_here, false },
 	{ "sctp", sctp_send, sctp_receive, sctp_is_here, false },
 	{ "packet", packet_send, datagram_receive, NULL, true },
 	{ "packet-dgram", packet_cooked_send, datagram_receive, NULL, true },

@@ -41,7 +41,8 @@ void count_datagram(const struct arguments *arguments, struct moved *moved, size
 
 /* traffic_road_stream.c */
 road_half sendfile_send, splice_send, splice_receive, zerocopy_send, ktls_send, ktls_receive;
-road_half mptcp_send, mptcp_receive, sctp_send, sctp_receive, fastopen_send, fastopen_receive;
+road_half mptcp_send, mptcp_receive, mptcp_download, mptcp_serve, sctp_send, sctp_receive,
+	fastopen_send, fastopen_receive;
 road_half plain_receive;
 bool ktls_is_here(void), mptcp_is_here(void), sctp_is_here(void);
 
