@@ -64,7 +64,8 @@ static const struct command commands[] = {
 	{ "road", road_run, false, false, false,
 	  "NAME [--to ADDR PORT | --bind ADDR PORT --connections SENDERS] [--bytes N] [--size "
 	  "BYTES]\n"
-	  "                [--device NAME --mac MAC]: all of N by the way of that name; without an "
+	  "                [--device NAME --mac MAC] [--late]: all of N by the way of that name; "
+	  "without an "
 	  "end only\n"
 	  "                whether the kernel has it (exit code 77: no); without a name lists "
 	  "them" },
@@ -234,6 +235,8 @@ static bool parse_flag(struct arguments *arguments, const char *name)
 		arguments->connected = true;
 	else if (strcmp(name, "--more-fragments") == 0)
 		arguments->more_fragments = true;
+	else if (strcmp(name, "--late") == 0)
+		arguments->late = true;
 	else
 		return false;
 	return true;
@@ -306,8 +309,7 @@ static void keep_net_raw(void)
 		fail_errno("keep CAP_NET_RAW");
 }
 
-/* Before any socket is made: a socket belongs to the user that made it. */
-static void become(const struct arguments *arguments, bool raw)
+void become(const struct arguments *arguments, bool raw)
 {
 	gid_t group = arguments->uid;
 
@@ -475,7 +477,8 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	alarm((unsigned int)(arguments.timeout_s +
 			     (command->run == udp_flood ? arguments.duration_ms / 1000 : 0) + 5));
-	become(&arguments, command->raw || road_needs_raw(arguments.road));
+	if (!arguments.late)
+		become(&arguments, command->raw || road_needs_raw(arguments.road));
 	result = command->run(&arguments);
 	if (fflush(stdout) != 0)
 		fail_errno("print");

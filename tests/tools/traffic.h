@@ -37,7 +37,7 @@ struct arguments {
 	uint16_t from_port;
 	uint32_t uid;
 	int ready_fd;
-	bool has_uid, batch, connected, more_fragments;
+	bool has_uid, batch, connected, more_fragments, late;
 	const char *chain, *road, *device, *mac;
 };
 
@@ -48,6 +48,10 @@ void fail_errno(const char *format, ...) __attribute__((format(printf, 1, 2), no
 socklen_t address_size(const union address *address);
 void address_set_port(union address *address, uint16_t port);
 size_t ip_header(const union address *address);
+
+/* Become --uid, if there is one. Before any socket is made: it belongs to the user that made it, but
+ * for what is to be found out by --late. */
+void become(const struct arguments *arguments, bool raw);
 
 /* Allow that many open files and some more. */
 void allow_files(uint64_t n);

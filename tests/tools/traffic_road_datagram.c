@@ -99,12 +99,12 @@ static void connect_to(const struct arguments *arguments, int fd, bool port)
 
 struct moved unconnected_send(const struct arguments *arguments)
 {
-	return send_all(arguments, open_from(arguments, SOCK_DGRAM, 0), &arguments->to, UDP_HEADER);
+	return send_all(arguments, road_open(arguments, SOCK_DGRAM, 0), &arguments->to, UDP_HEADER);
 }
 
 struct moved connected_send(const struct arguments *arguments)
 {
-	int fd = open_from(arguments, SOCK_DGRAM, 0);
+	int fd = road_open(arguments, SOCK_DGRAM, 0);
 
 	connect_to(arguments, fd, true);
 	return send_all(arguments, fd, NULL, UDP_HEADER);
@@ -117,7 +117,7 @@ struct moved datagram_receive(const struct arguments *arguments)
 
 struct moved batch_send(const struct arguments *arguments)
 {
-	int fd = open_from(arguments, SOCK_DGRAM, 0), sent;
+	int fd = road_open(arguments, SOCK_DGRAM, 0), sent;
 	struct moved moved = { 0 };
 
 	connect_to(arguments, fd, true);
@@ -173,7 +173,7 @@ struct moved batch_receive(const struct arguments *arguments)
 /* One call hands over a packet of many datagrams, which is cut behind the hook. */
 struct moved segment_send(const struct arguments *arguments)
 {
-	int fd = open_from(arguments, SOCK_DGRAM, 0), size = (int)arguments->size;
+	int fd = road_open(arguments, SOCK_DGRAM, 0), size = (int)arguments->size;
 	uint64_t segments = SUPER_BYTES / arguments->size, super;
 	struct moved moved = { 0 };
 
@@ -223,7 +223,7 @@ static int open_multicast(const struct arguments *arguments, int loop)
 {
 	struct ip_mreqn request = { .imr_ifindex = (int)device_index(arguments) };
 	bool v6 = arguments->to.any.sa_family == AF_INET6;
-	int fd = open_from(arguments, SOCK_DGRAM, 0), r;
+	int fd = road_open(arguments, SOCK_DGRAM, 0), r;
 
 	r = v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &request.imr_ifindex,
 			    sizeof(request.imr_ifindex))
@@ -263,7 +263,7 @@ struct moved multicast_receive(const struct arguments *arguments)
 /* A protocol that no kernel knows, so that it is the raw socket's alone. */
 struct moved protocol_send(const struct arguments *arguments)
 {
-	int fd = open_from(arguments, SOCK_RAW, PROTOCOL);
+	int fd = road_open(arguments, SOCK_RAW, PROTOCOL);
 
 	connect_to(arguments, fd, false);
 	return send_all(arguments, fd, NULL, 0);
@@ -285,7 +285,7 @@ struct moved protocol_receive(const struct arguments *arguments)
 static struct moved echo_all(const struct arguments *arguments, int type)
 {
 	bool v6 = arguments->to.any.sa_family == AF_INET6;
-	int fd = open_from(arguments, type, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	int fd = road_open(arguments, type, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	uint64_t deadline = now_ns() + arguments->timeout_s * NS_PER_S;
 	struct moved moved = { 0 };
 

@@ -55,6 +55,7 @@ static void sender_open(struct frame_sender *sender, const struct arguments *arg
 	sender->fd = socket(AF_PACKET, type | SOCK_CLOEXEC, 0);
 	if (sender->fd < 0)
 		fail_errno("make a packet socket");
+	road_become(arguments);
 	sender->to.sll_ifindex = (int)device_index(arguments);
 	if (strlen(arguments->device) < sizeof(request.ifr_name))
 		strcpy(request.ifr_name, arguments->device);

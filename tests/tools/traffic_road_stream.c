@@ -40,7 +40,7 @@ static size_t next_chunk(const struct arguments *arguments, uint64_t sent)
 
 int stream_connect(const struct arguments *arguments, int protocol)
 {
-	int fd = open_from(arguments, SOCK_STREAM, protocol);
+	int fd = road_open(arguments, SOCK_STREAM, protocol);
 
 	set_timeouts(fd, arguments->timeout_s);
 	if (connect(fd, &arguments->to.any, address_size(&arguments->to)) < 0)
@@ -85,12 +85,19 @@ int stream_accept(const struct arguments *arguments, int protocol)
 
 struct moved stream_sent(const struct arguments *arguments, int fd)
 {
+	struct moved moved = { .bytes = arguments->bytes };
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+
 	if (shutdown(fd, SHUT_WR) < 0)
 		fail_errno("end the sending");
 	if (read_bytes(fd, UINT64_MAX) != 0)
 		fail("the receiver said something");
+	/* Not TCP, or an older kernel: not known. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+		moved.resent = info.tcpi_bytes_retrans;
 	close(fd);
-	return (struct moved){ .bytes = arguments->bytes };
+	return moved;
 }
 
 struct moved stream_receive(const struct arguments *arguments, int fd)
@@ -252,7 +259,7 @@ struct moved zerocopy_send(const struct arguments *arguments)
 /* The SYN has data in it: where the peer's kernel allows that without a cookie, at once. */
 struct moved fastopen_send(const struct arguments *arguments)
 {
-	int fd = open_from(arguments, SOCK_STREAM, 0);
+	int fd = road_open(arguments, SOCK_STREAM, 0);
 	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
 	struct arguments rest = *arguments;

@@ -55,6 +55,20 @@ bool road_needs_raw(const char *name)
 	return road && road->raw;
 }
 
+void road_become(const struct arguments *arguments)
+{
+	if (arguments->late)
+		become(arguments, road_needs_raw(arguments->road));
+}
+
+int road_open(const struct arguments *arguments, int type, int protocol)
+{
+	int fd = open_from(arguments, type, protocol);
+
+	road_become(arguments);
+	return fd;
+}
+
 unsigned int device_index(const struct arguments *arguments)
 {
 	unsigned int index = arguments->device ? if_nametoindex(arguments->device) : 0;
@@ -83,6 +97,8 @@ int road_run(const struct arguments *arguments)
 		fail("no road is called '%s'", arguments->road);
 	if (!arguments->to.any.sa_family && !arguments->bind.any.sa_family)
 		return road->is_here && !road->is_here() ? NOT_HERE : 0;
+	if (arguments->late && !arguments->to.any.sa_family)
+		fail("a receiver can't be --late");
 	half = arguments->to.any.sa_family ? road->send : road->receive;
 	if (!half)
 		fail("the peer's kernel is the other half of '%s'", road->name);
@@ -92,7 +108,7 @@ int road_run(const struct arguments *arguments)
 	printf("bytes=%" PRIu64, moved.bytes);
 	if (moved.packets)
 		printf(" packets=%" PRIu64 " ip_bytes=%" PRIu64, moved.packets, moved.ip_bytes);
-	putchar('\n');
+	printf(" resent=%" PRIu64 "\n", moved.resent);
 	fflush(stdout);
 	if (moved.bytes != arguments->bytes)
 		fail("that is not all: %" PRIu64 " bytes were to go", arguments->bytes);

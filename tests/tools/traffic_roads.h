@@ -6,9 +6,10 @@
 #include "traffic.h"
 
 /* What went. Where the kernel cuts the packets their number is not known, and ip_bytes neither:
- * 0. Else ip_bytes is all from the IP header on, each segment with headers of its own. */
+ * 0. Else ip_bytes is all from the IP header on, each segment with headers of its own. What TCP had to
+ * send again is resent, and not in bytes. */
 struct moved {
-	uint64_t bytes, packets, ip_bytes;
+	uint64_t bytes, packets, ip_bytes, resent;
 };
 
 /* One end's half. All of --bytes is moved, or the program fails. */
@@ -21,6 +22,10 @@ struct road {
 	bool (*is_here)(void); /* NULL: every kernel has it */
 	bool raw;	       /* sending needs CAP_NET_RAW, receiving too */
 };
+
+/* A sender's socket, as open_from() makes it; then the sender is --uid's, if --late. */
+int road_open(const struct arguments *arguments, int type, int protocol);
+void road_become(const struct arguments *arguments);
 
 /* A connection over that IPPROTO to --to, or from one of --bind's senders. */
 int stream_connect(const struct arguments *arguments, int protocol);
