@@ -34,7 +34,7 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c $(sources) $(O)/traffic_meter.skel.h
 fuzzers: $(fuzzers)
 
 # Programs that tests and bench run.
-$(O)/tests/tools/traffic: $(wildcard tests/tools/traffic*.c) tests/tools/traffic.h
+$(O)/tests/tools/traffic: $(wildcard tests/tools/traffic*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -static -o $@ $(filter %.c,$^)
 

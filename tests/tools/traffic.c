@@ -2,7 +2,8 @@
 /*
  * The system tests' traffic generator: sends exactly what it is told to, to nobody else, and says
  * in one line of name=value what that was in the meter's own measure (skb->len: from the IP header
- * on). This file has the arguments and the way in; traffic_{udp,tcp,raw,hands}.c the traffic.
+ * on). This file has the arguments and the way in; traffic_{udp,tcp,raw}.c and traffic_road*.c the
+ * traffic.
  *
  * All counts and times are bounded, and an alarm ends the program, so that no test can hang.
  */
@@ -64,6 +65,14 @@ static const struct command commands[] = {
 	{ "raw-ipv6", raw_ipv6, true, true, false,
 	  "--to ADDR [PORT] --count N --size BYTES --chain [hop,dst,route,ah,frag,]udp|none\n"
 	  "                [--extension-bytes N] [--fragment-offset BYTES] [--more-fragments]" },
+	{ "road", road_run, false, false, false,
+	  "NAME [--to ADDR PORT | --bind ADDR PORT --connections SENDERS] [--bytes N] [--size "
+	  "BYTES]\n"
+	  "                [--device NAME --mac MAC] [--late]: all of N by the way of that name; "
+	  "without an "
+	  "end only\n"
+	  "                whether the kernel has it (exit code 77: no); without a name lists "
+	  "them" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -234,6 +243,8 @@ static bool parse_flag(struct arguments *arguments, const char *name)
 		arguments->connected = true;
 	else if (strcmp(name, "--more-fragments") == 0)
 		arguments->more_fragments = true;
+	else if (strcmp(name, "--late") == 0)
+		arguments->late = true;
 	else
 		return false;
 	return true;
@@ -279,6 +290,10 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
 			arguments->duration_ms = parse_seconds(name, word);
 		else if (strcmp(name, "--chain") == 0)
 			arguments->chain = word;
+		else if (strcmp(name, "--device") == 0)
+			arguments->device = word;
+		else if (strcmp(name, "--mac") == 0)
+			arguments->mac = word;
 		else if (strcmp(name, "--ready-fd") == 0)
 			arguments->ready_fd = (int)parse_number(name, word, 1023);
 		else if (strcmp(name, "--uid") == 0)
@@ -302,7 +317,6 @@ static void keep_net_raw(void)
 		fail_errno("keep CAP_NET_RAW");
 }
 
-/* Before any socket is made: a socket belongs to the user that made it. */
 void become(const struct arguments *arguments, bool raw)
 {
 	gid_t group = arguments->uid;
@@ -456,6 +470,11 @@ int main(int argc, char **argv)
 		return argc < 2 ? USAGE : 0;
 	}
 	command = find_command(argv[1]);
+	if (command->run == road_run) {
+		arguments.road = argc > 2 ? argv[2] : "";
+		argv += argc > 2;
+		argc -= argc > 2;
+	}
 	parse_arguments(&arguments, argc - 2, argv + 2);
 	if (command->to && !arguments.to.any.sa_family)
 		refuse(argv[1], "needs --to ADDR PORT");
@@ -468,7 +487,8 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	alarm((unsigned int)(arguments.timeout_s +
 			     (command->run == udp_flood ? arguments.duration_ms / 1000 : 0) + 5));
-	become(&arguments, command->raw);
+	if (!arguments.late)
+		become(&arguments, command->raw || road_needs_raw(arguments.road));
 	result = command->run(&arguments);
 	if (fflush(stdout) != 0)
 		fail_errno("print");

@@ -14,6 +14,7 @@
 #define FAILED	  1
 #define USAGE	  2
 #define TIMED_OUT 3
+#define NOT_HERE  77 /* the kernel lacks it */
 
 #define LARGEST_PACKET 65535
 
@@ -37,8 +38,8 @@ struct arguments {
 	uint16_t from_port;
 	uint32_t uid;
 	int ready_fd;
-	bool has_uid, batch, connected, more_fragments;
-	const char *chain;
+	bool has_uid, batch, connected, more_fragments, late;
+	const char *chain, *road, *device, *mac;
 };
 
 /* End the program: these say why on standard error and never return. */
@@ -49,8 +50,10 @@ socklen_t address_size(const union address *address);
 void address_set_port(union address *address, uint16_t port);
 size_t ip_header(const union address *address);
 
-/* Become the user of --uid, where it is given. raw: keep CAP_NET_RAW. */
+/* Become --uid, if there is one. Before any socket is made: it belongs to the user that made it, but
+ * for what is to be found out by --late. */
 void become(const struct arguments *arguments, bool raw);
+
 /* Allow that many open files and some more. */
 void allow_files(uint64_t n);
 
@@ -68,6 +71,19 @@ bool wait_input(int fd, uint64_t time_ns);
 /* Bytes that tell a reader where they were cut: the same for each packet. */
 void fill_payload(uint8_t *payload, size_t size);
 
+/* TCP: a call that makes no progress for that long fails; read up to so many bytes, or to the peer's
+ * end if that comes first. */
+void set_timeouts(int fd, uint64_t timeout_s);
+uint64_t read_bytes(int fd, uint64_t limit);
+
+/* What a packet is made of that we write ourselves: a big-endian number, RFC 1071's sum over
+ * big-endian pairs, IPv6's UDP checksum, and the address that packets to the peer leave with. */
+void put16(uint8_t *at, uint64_t value);
+uint32_t sum_pairs(uint32_t sum, const void *bytes, size_t size);
+void put_udp6_checksum(const union address *source, const union address *destination, uint8_t *udp,
+		       size_t size);
+union address find_source(const struct arguments *arguments);
+
 /* The subcommands; each returns an exit code. */
 int udp_send(const struct arguments *arguments);
 int udp_receive(const struct arguments *arguments);
@@ -80,5 +96,9 @@ int send_by_many_hands(const struct arguments *arguments);
 int raw_ping(const struct arguments *arguments);
 int raw_ipv4(const struct arguments *arguments);
 int raw_ipv6(const struct arguments *arguments);
+int road_run(const struct arguments *arguments);
+
+/* Whether that road needs CAP_NET_RAW; NULL needs nothing. */
+bool road_needs_raw(const char *name);
 
 #endif

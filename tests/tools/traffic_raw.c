@@ -21,14 +21,13 @@
 
 static uint8_t packet[LARGEST_PACKET + 1];
 
-static void put16(uint8_t *at, uint64_t value)
+void put16(uint8_t *at, uint64_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
 }
 
-/* RFC 1071, over big-endian pairs. */
-static uint32_t sum_pairs(uint32_t sum, const void *bytes, size_t size)
+uint32_t sum_pairs(uint32_t sum, const void *bytes, size_t size)
 {
 	const uint8_t *byte = bytes;
 
@@ -119,8 +118,7 @@ int raw_ping(const struct arguments *arguments)
 	return sent == arguments->count && received == sent ? 0 : TIMED_OUT;
 }
 
-/* The address that packets to the peer leave with. */
-static union address find_source(const struct arguments *arguments)
+union address find_source(const struct arguments *arguments)
 {
 	union address source = { 0 }, to = arguments->to;
 	socklen_t size = sizeof(source);
@@ -283,8 +281,8 @@ static size_t put_extension(const struct arguments *arguments, uint8_t *at, uint
 }
 
 /* IPv6 has no UDP without a checksum. */
-static void put_udp6_checksum(const union address *source, const union address *destination,
-			      uint8_t *udp, size_t size)
+void put_udp6_checksum(const union address *source, const union address *destination, uint8_t *udp,
+		       size_t size)
 {
 	uint32_t sum = sum_pairs((uint32_t)size + IPPROTO_UDP, &source->v6.sin6_addr, 16);
 

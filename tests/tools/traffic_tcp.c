@@ -20,8 +20,7 @@
 
 static uint8_t chunk[CHUNK];
 
-/* A call on the socket that makes no progress for that long fails with EAGAIN. */
-static void set_timeouts(int fd, uint64_t timeout_s)
+void set_timeouts(int fd, uint64_t timeout_s)
 {
 	struct timeval time = { .tv_sec = (time_t)timeout_s };
 
@@ -41,8 +40,7 @@ static void write_bytes(int fd, uint64_t bytes)
 	}
 }
 
-/* Up to so many bytes, or to the peer's end if that comes first. */
-static uint64_t read_bytes(int fd, uint64_t limit)
+uint64_t read_bytes(int fd, uint64_t limit)
 {
 	uint64_t bytes = 0;
 	ssize_t length = 1;
