@@ -138,7 +138,10 @@ assert_stream() { # WRITER READER
 }
 
 stream() { # ROAD
-	travel "$1" "$stream_bytes" "$uid_in"
+	local maker=--late
+	# Which task uses an SCTP socket is not known: its creator's, so the sender makes it itself.
+	[ "$1" != sctp ] || maker=
+	travel "$1" "$stream_bytes" "$uid_in" "$maker"
 	assert_users "$uid_out" "$uid_in"
 	assert_stream "$uid_out" "$uid_in"
 }
@@ -152,7 +155,8 @@ download() { # ROAD
 
 # MPTCP by a second path too. A thread of the kernel makes it for whoever connected, and it is root's
 # until it is joined to the user's socket: the 4 packets of the handshake, of 100 bytes at most. The
-# addresses are not preferred, so that nothing else has them.
+# addresses are not preferred, so that nothing else has them. The user makes the socket: what only
+# receives on such a path is charged to the socket's creator.
 two_paths() { # ROAD WRITER READER
 	local end nodad stream_bytes=20000000
 	for end in 10.77.0.3/24 fd77::3/64; do
