@@ -4,7 +4,7 @@
  * the socket: sshd accepts as root, and the process that then talks to it is another user's.
  *
  * A task uses a socket for sure where an egress hook runs inside its system call:
- *	TCP		when the socket's lock is owned. Softirqs back off from an owned socket, so the
+ *	TCP, SCTP	when the socket's lock is owned. Softirqs back off from an owned socket, so the
  *			current task is the one inside send, recv, connect or close. Downloads come
  *			there too: reading sends window updates.
  *	UDP, raw	always.
@@ -22,22 +22,23 @@
 #include "shared.h"
 #include "socket.bpf.h"
 
-#define PF_KTHREAD  0x00200000
-#define SOCK_STREAM 1
+#define PF_KTHREAD 0x00200000
+#define SOCK_DGRAM 2
+#define SOCK_RAW   3
 
 const volatile __u32 owner_policy = METER_OWNER_SOCKET;
 
 /* bpf_get_current_task_btf() is there (5.11): fields of the task are plain loads, not probes. */
 const volatile bool owner_task_btf;
 
-static __always_inline bool owner_in_system_call(struct bpf_sock *sk)
+static __always_inline bool owner_in_system_call(struct bpf_sock *sk, const struct remembered *kept)
 {
-	struct sock *tcp;
+	struct sock *tcp, *raw = (struct sock *)(kept->socket & ~SOCKET_BITS);
 
-	if (sk->type != SOCK_STREAM)
+	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)
 		return true;
 	tcp = (struct sock *)bpf_skc_to_tcp_sock(sk);
-	return tcp && tcp->sk_lock.owned;
+	return tcp ? tcp->sk_lock.owned : BPF_CORE_READ(raw, sk_lock.owned);
 }
 
 /* A pointer's low half as a number: the verifier lets no arithmetic be done with pointers, but knows
@@ -137,7 +138,7 @@ static __always_inline void owner_find(struct __sk_buff *skb, struct bpf_sock *s
 		return;
 	}
 	if (owner_policy != METER_OWNER_SOCKET && direction == METER_OUT &&
-	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk))
+	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk, kept))
 		used = owner_task_btf ? owner_refresh(kept, &uid)
 				      : owner_refresh_probed(kept, &uid);
 	if (!kept->task) {

@@ -79,13 +79,13 @@ static void capture_closep(struct capture **capture)
 	capture_close(*capture);
 }
 
-/* 31 bits of the instance's name (FNV-1a), or of our pid where it has none; never 0. */
+/* 31 bits of the instance's name (FNV-1a), never 0; or 0 where it has none. */
 static uint32_t filter_handle(const char *instance)
 {
 	uint32_t hash = 2166136261u;
 
 	if (!instance)
-		return (uint32_t)getpid() | 1u << 30;
+		return 0;
 	for (; *instance; instance++)
 		hash = (hash ^ (unsigned char)*instance) * 16777619u;
 	return (hash >> 1) | 1;

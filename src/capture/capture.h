@@ -52,8 +52,9 @@ struct capture_settings {
 	enum capture_match match;
 	enum capture_interfaces interfaces_rule;
 	struct traffic_strings interfaces; /* the caller's, for as long as the capture lives */
-	bool count_nested;    /* sockets in network namespaces of nested user namespaces too */
-	const char *instance; /* tells our filters from another meter's; NULL: none of a name */
+	bool count_nested; /* sockets in network namespaces of nested user namespaces too */
+	const char *
+		instance; /* whose filters to replace, where the kernel has no TCX links; NULL: use none */
 };
 
 /* What the hooks took on since they were loaded, per direction. */

@@ -88,8 +88,9 @@ static int attach_program(const struct frames *frames, const struct link *link, 
 		return 0;
 	r = -errno;
 	*ret_fd = -1;
-	/* What a kernel without TCX says. */
-	return r == -EINVAL ? attach_clsact(frames, link) : r;
+	/* What a kernel without TCX says. A filter would outlive a meter that nobody can tell from
+	 * others. */
+	return r == -EINVAL && frames->handle ? attach_clsact(frames, link) : r;
 }
 
 static void detach_hook(const struct frames *frames, struct frames_hook *frames_hook)

@@ -29,7 +29,7 @@ struct frames {
 	int program_fd, links_fd; /* the caller's */
 	enum capture_interfaces rule;
 	struct traffic_strings names; /* the caller's */
-	uint32_t handle;	      /* of the filter: the same for each meter of an instance */
+	uint32_t handle; /* of the filter: the same for each meter of an instance; 0: no filter */
 	bool attached, refused;
 	struct frames_hook *hooks;
 	size_t n;

@@ -254,9 +254,9 @@ far_remove() {
 
 carrier() { [ "$(</sys/class/net/near/operstate)" = up ]; }
 
-test_veth() {
+# A link to another network namespace.
+veth_make() {
 	[ -d /sys/module/veth ] || skip "no veth in this kernel"
-	begin
 	ip netns add far
 	undo=far_remove
 	ip link add near type veth peer name away netns far
@@ -267,6 +267,11 @@ test_veth() {
 	ip -n far addr add 2001:db8:2::2/64 dev away nodad
 	ip -n far link set away up
 	wait_until 20 carrier
+}
+
+test_veth() {
+	begin
+	veth_make
 	meter_run
 	receive_in=(ip netns exec far)
 	# One first: more than a few must not wait for the neighbour's address.
@@ -279,6 +284,27 @@ test_veth() {
 	assert_user $bert
 	assert_equal "interface" near \
 		"$(awk -F , '{ print $13 }' "$work/traffic_user_guest_$anna.log" | sort -u)"
+}
+
+# The hooks at interfaces, by clsact or by TCX: on one that was there, and on one that comes later.
+test_frames() {
+	local mac
+	begin
+	meter_run
+	veth_make
+	mac=$(ip -n far -o link show dev away | grep -oE 'ether [0-9a-f:]+' | cut -d ' ' -f 2)
+	wait_until 20 frames_hooked near
+	"$TRAFFIC" road packet --to 192.0.2.2 5000 --device near --mac "$mac" --bytes 50000 --size 1000 \
+		--uid $anna >"$work/sender"
+	meter_end
+	assert_equal "bytes out of anna" "$(ip_bytes "$work/sender")" "$(rows_sum out $anna)"
+	! frames_hooked near || fail "a hook is left at the interface"
+}
+
+# By TCX the program has a link that bpftool may not know; by clsact it is a filter.
+frames_hooked() { # INTERFACE
+	bpftool net show dev "$1" | grep -q meter_frames ||
+		bpftool link show | grep -A 3 -E 'type (tcx|11)' | grep -q "ifindex $(<"/sys/class/net/$1/ifindex")\b\|ifindex $1"
 }
 
 # flood_both SECONDS: two users at once, one over each family, to the other one. Sets flooded.
@@ -481,6 +507,7 @@ run_test "owner: who logged in" test_owner login 1003
 run_test "owner: the socket's creator" test_owner socket 0
 run_test "tcp" test_tcp
 run_test "veth and another network namespace" test_veth
+run_test "frames of a packet socket" test_frames
 run_test "full ring, exact by user" test_ladder "flow packet" --records packet --ring-size 4096
 run_test "full flow table, exact by user" test_ladder "flow user" --flow-entries 1
 run_test "full user table, exact in total" test_total

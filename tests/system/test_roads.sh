@@ -10,10 +10,6 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/meter.sh
 . tests/lib/netns.sh
 
-# Frames of packet sockets are seen by a hook of their own at the interfaces of the meter's network
-# namespace, which this meter has when it is 1.
-PACKET_ROADS=${PACKET_ROADS:-0}
-
 stream_bytes=3000000
 datagram_bytes=60000 # which every default of a socket's buffer holds, should the receiver be slow
 datagram_size=1000
@@ -206,18 +202,6 @@ echoes() { # ROAD
 	assert_equal "in" "$(sent ip_bytes)" "$(metered "$uid_out" in)"
 }
 
-# A frame's bytes from the IP header on are the user's whose packet socket it was.
-frames() { # ROAD
-	if [ "$PACKET_ROADS" = 1 ]; then
-		datagrams "$1"
-		return
-	fi
-	travel "$1" "$datagram_bytes" "$uid_in"
-	echo "# $1: frames are not metered here (PACKET_ROADS=1)"
-	assert_users "$uid_in"
-	assert_equal "in to the receiver" "$(sent ip_bytes)" "$(metered "$uid_in" in)"
-}
-
 # The documented limit: straight to the driver is past every hook. When this fails, say so in the
 # README, for then it no longer is.
 bypass() { # ROAD
@@ -233,10 +217,9 @@ road_is_here() { "$TRAFFIC" road "$1" && "$TRAFFIC" road "$1" --uid "$uid_out"; 
 way_of() {
 	case $1 in
 	packet-bypass) echo bypass ;;
-	packet*) echo frames ;;
 	icmp | raw-icmp) echo echoes ;;
 	udp-gso) echo segments ;;
-	udp* | mmsg | multicast* | raw) echo datagrams ;;
+	udp* | mmsg | multicast* | raw | packet*) echo datagrams ;;
 	*-download) echo download ;;
 	*) echo stream ;;
 	esac

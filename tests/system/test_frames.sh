@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Frames at interfaces: those of packet sockets are counted once, wherever they leave, and forwarded
+# ones are nobody's.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+. tests/lib/meter.sh
+. tests/lib/netns.sh
+
+work=$(mktemp -d)
+near=tm-frames-near-$$
+far=tm-frames-far-$$
+behind=tm-frames-behind-$$
+cgroup=
+uid=61501
+
+cleanup() {
+	processes_end
+	netns_remove "$near" "$far" "$behind"
+	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+# The meter is in the network namespace whose interfaces have the hooks. (`ip netns exec` hides cgroups.)
+start() { # OPTION...
+	processes_end
+	rm -rf "$work/out"
+	mkdir "$work/out"
+	meter_start "$work/log" nsenter --net="/run/netns/$near" "$METER" run --config /dev/null \
+		--instance "$meter_instance" --cgroup "$cgroup" --output "csv:$work/out" "$@"
+}
+
+stop() {
+	meter_stop || fail "the meter's exit code: $(cat "$work/log")"
+	assert_contains "closing line" 'audit: 0 bytes unaccounted' "$(cat "$work/log")"
+}
+
+mac_of() { ip -n "$1" -o link show dev "$2" | sed -E 's/.*link\/ether ([0-9a-f:]+).*/\1/'; }
+
+# Frames with a known number of IP bytes from a packet socket. Adds them to sent_bytes.
+send_frames() { # INTERFACE MAC
+	in_cgroup "$cgroup" ip netns exec "$near" "$TRAFFIC" road packet --to 10.77.0.2 5000 --device "$1" \
+		--mac "$2" --bytes 40000 --size 1000 --uid "$uid" >"$work/sent" || fail "the sender"
+	sent_bytes=$((sent_bytes + $(sed -E 's/.*ip_bytes=([0-9]+).*/\1/' "$work/sent")))
+}
+
+charged() {
+	find "$work/out" -name "*_$uid.log" -exec cat {} + | csv_sum out 2 -
+}
+
+# The hooks of an interface are not for the test to wait for; that frames are counted is.
+counted_out() { meter_counted out bytes; }
+
+comes_to_be_counted() { # INTERFACE MAC
+	local before
+	before=$(counted_out)
+	send_frames "$1" "$2"
+	[ "$(counted_out)" -gt "$before" ] && return
+	sent_bytes=0 # the hook was not there yet
+	return 1
+}
+
+test_later() {
+	local sent_bytes=0
+	start
+	ip -n "$near" link add late0 type veth peer name late0 netns "$far"
+	ip -n "$near" link set late0 up
+	ip -n "$far" link set late0 up
+	wait_until 20 comes_to_be_counted late0 "$(mac_of "$far" late0)"
+	send_frames late0 "$(mac_of "$far" late0)"
+	ip -n "$near" link del late0
+	send_frames veth0 "$(mac_of "$far" veth0)"
+	stop
+	assert_equal "bytes out" "$sent_bytes" "$(charged)"
+}
+
+# A macvlan sends by the interface that it is on.
+test_once() { # OPTION...
+	local sent_bytes=0
+	ip -n "$near" link add upper0 link veth0 type macvlan mode bridge
+	ip -n "$near" link set upper0 up
+	start "$@"
+	send_frames upper0 "$(mac_of "$far" veth0)"
+	stop
+	ip -n "$near" link del upper0
+	assert_equal "bytes out" "$sent_bytes" "$(charged)"
+}
+
+test_not_named() {
+	local sent_bytes=0
+	start --interface lo
+	send_frames veth0 "$(mac_of "$far" veth0)"
+	stop
+	assert_equal "bytes out" 0 "$(charged)"
+}
+
+# Another cgroup's packet socket.
+test_other_cgroup() {
+	local sent_bytes=0
+	start
+	cgroup=$(cgroup_root) # of this test, which is a subshell
+	send_frames veth0 "$(mac_of "$far" veth0)"
+	stop
+	assert_equal "bytes out" 0 "$(charged)"
+}
+
+forwarded() { meter_status | json_value 'status["no_user"]["forwarded"]["bytes"]'; }
+
+# From a host behind this one to one before it.
+test_forwarded() {
+	local before
+	ip netns add "$behind"
+	ip -n "$near" link add behind0 type veth peer name veth0 netns "$behind"
+	ip -n "$near" addr add 10.78.0.1/24 dev behind0
+	ip -n "$behind" addr add 10.78.0.2/24 dev veth0
+	ip -n "$near" link set behind0 up
+	ip -n "$behind" link set veth0 up
+	ip -n "$behind" route add default via 10.78.0.1
+	ip netns exec "$near" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	start
+	before=$(forwarded)
+	nsenter --net="/run/netns/$far" "$TRAFFIC" udp-receive --bind 10.77.0.2 5001 --count 50 >"$work/received" &
+	process_note $!
+	wait_until 20 grep -q ready "$work/received"
+	in_cgroup "$cgroup" ip netns exec "$behind" "$TRAFFIC" udp-send --uid "$uid" --to 10.77.0.2 5001 \
+		--count 50 --size 1000 >"$work/sent"
+	wait $! || fail "not all arrived: $(cat "$work/received")"
+	assert_equal "forwarded" $((50 * 1028)) $(($(forwarded) - before))
+	stop
+	assert_equal "bytes out of the sender, once" $((50 * 1028)) "$(charged)"
+}
+
+need_bpf
+cgroup=$(cgroup_make frames)
+netns_pair "$near" "$far"
+run_test "an interface that comes later, and goes" test_later
+run_test "an interface that sends by another one: once" test_once
+run_test "the same, asked for by name" test_once --interface upper0
+run_test "an interface that is not metered" test_not_named
+run_test "a packet socket of another cgroup" test_other_cgroup
+run_test "forwarded packets are nobody's" test_forwarded
+end_tests
