@@ -90,7 +90,7 @@ start_meter() { # LOG DIRECTORY OPTION...
 	shift 2
 	mkdir -p "$files"
 	start "$log" "$meter" run --config /dev/null --instance "bench-$$" --cgroup "$cgroup" \
-		--records packet --owner socket --output "csv:$files,columns=original" "$@"
+		--records packet --output "csv:$files,columns=original" "$@"
 }
 
 start_baseline() { # LOG DIRECTORY
@@ -102,7 +102,7 @@ start_baseline() { # LOG DIRECTORY
 start_flow() { # LOG DIRECTORY OPTION...
 	local log=$1 files=$2
 	shift 2
-	start_meter "$log" "$files" --records flow --owner process "$@"
+	start_meter "$log" "$files" --records flow "$@"
 }
 
 start_primitive() { start "$1" "$tools/primitives/primitives" "$cgroup" "$2"; } # LOG NAME

@@ -59,7 +59,7 @@ bench_networks() {
 	: >"$directory/none"
 	for match in both either remote; do
 		cp "$directory/none" "$directory/list"
-		start_meter "$directory/log" "$directory/files" --owner process --untracked "$directory/list" \
+		start_meter "$directory/log" "$directory/files" --untracked "$directory/list" \
 			--untracked-match "$match"
 		networks_case "$match" "IPv4, neither end in it"
 		networks_case "$match" "IPv4, source in it" --from 127.7.7.7
@@ -72,7 +72,7 @@ bench_networks() {
 		for list in none full; do
 			wait_quiet
 			begin=$(now_ms)
-			start_meter "$directory/log" "$directory/files" --owner process --untracked "$directory/$list"
+			start_meter "$directory/log" "$directory/files" --untracked "$directory/$list"
 			if [ $list = full ]; then
 				start_times+=("$(($(now_ms) - begin))")
 			else

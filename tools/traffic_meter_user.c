@@ -78,5 +78,6 @@ int main(int argc, char **argv)
 	if (network_list_add_compiled(&list, untracked_ipv4, COUNT(untracked_ipv4), untracked_ipv6,
 				      COUNT(untracked_ipv6)) < 0)
 		return EXIT_FAILED;
+	settings.capture.networks = list.n > 0;
 	return meter_run(&settings) < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -53,9 +53,9 @@ void clock_anchor(struct clock *clock)
 	int64_t best = INT64_MAX;
 
 	for (int i = 0; i < ANCHOR_TRIES; i++) {
-		int64_t before = clock_read_ns(CLOCK_BOOTTIME);
+		int64_t before = clock_read_ns(CLOCK_MONOTONIC);
 		int64_t wall = clock_read_ns(CLOCK_REALTIME);
-		int64_t after = clock_read_ns(CLOCK_BOOTTIME);
+		int64_t after = clock_read_ns(CLOCK_MONOTONIC);
 
 		if (after - before >= best)
 			continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel half's clock turned to wall clock. CLOCK_BOOTTIME never jumps; the wall clock does
- * when somebody sets it, and what lies between is anchored anew then.
+ * The kernel half's clock turned to wall clock. CLOCK_MONOTONIC never jumps; the wall clock does
+ * when somebody sets it, and what lies between is anchored anew then; also after a suspend, in which the
+ * first stands still, and which the kernel tells as a setting of the clock.
  */
 #ifndef ACCOUNT_CLOCK_H
 #define ACCOUNT_CLOCK_H
@@ -23,9 +24,9 @@ void clock_anchor(struct clock *clock);
  * be read first, so that it keeps the time it had. */
 void clock_was_set(struct clock *clock);
 
-static inline uint64_t clock_wall_ns(const struct clock *clock, uint64_t boot_ns)
+static inline uint64_t clock_wall_ns(const struct clock *clock, uint64_t kernel_ns)
 {
-	return boot_ns + (uint64_t)clock->offset_ns;
+	return kernel_ns + (uint64_t)clock->offset_ns;
 }
 
 #endif

@@ -93,7 +93,7 @@ static __always_inline void ring_fill_head(struct packet_record *head, struct __
 					   const struct packet *packet, const struct owner *owner,
 					   enum meter_direction direction)
 {
-	head->time_ns = bpf_ktime_get_boot_ns();
+	head->time_ns = bpf_ktime_get_ns();
 	head->owner = *owner;
 	head->bytes = packet->bytes;
 	head->wire_bytes = packet->wire_bytes;
@@ -146,7 +146,7 @@ static __always_inline __u64 tick_ns(struct audit_value *cpu)
 	__u64 tick = bpf_jiffies64();
 
 	if (*(volatile __u64 *)&cpu->tick != tick) {
-		*(volatile __u64 *)&cpu->tick_ns = bpf_ktime_get_boot_ns();
+		*(volatile __u64 *)&cpu->tick_ns = bpf_ktime_get_ns();
 		*(volatile __u64 *)&cpu->tick = tick;
 	}
 	return cpu->tick_ns;

@@ -18,6 +18,9 @@
 
 const volatile __u32 networks_match = METER_MATCH_BOTH;
 
+/* Whether there may ever be a list. */
+const volatile bool networks_used = true;
+
 struct networks_control networks_control;
 
 /* Random, odd: set before the programs are loaded. */
@@ -93,7 +96,7 @@ static __always_inline bool networks_hold_ipv4(const struct networks_set *set, _
 }
 
 static __always_inline bool networks_hold_ipv6(const struct networks_set *set, __u32 active,
-					       const __u8 *address)
+					       const __be32 *address)
 {
 	struct network_ipv6_key key = { .prefix_length = 128 };
 	void *trie;
@@ -158,12 +161,6 @@ static __always_inline __u64 networks_verdict_key(const struct networks_set *set
 	return (hash & ~0xffffffull) | (set->generation & 0x7fffff) << 1;
 }
 
-/* Read once for each packet: what it says then holds for the packet to the end. */
-static __always_inline __u32 networks_active(void)
-{
-	return *(volatile __u32 *)&networks_control.active & (NETWORKS_SETS - 1);
-}
-
 static __always_inline bool networks_any(const struct networks_set *set)
 {
 	return set->ipv4 || set->ipv6 || set->masks;
@@ -172,15 +169,21 @@ static __always_inline bool networks_any(const struct networks_set *set)
 /* The verdict on the two ends of a socket's last packet is remembered with it: a connected socket has
  * no others, and one that is not mostly talks to the same peer for a while. Where 40 bits of hash
  * are equal for different ends, once in 10^12 changes of the peer, a packet is judged as the last. */
-static __always_inline bool networks_untracked(const struct networks_set *set, __u32 active,
-					       const struct packet *packet,
+static __always_inline bool networks_untracked(const struct packet *packet,
 					       enum meter_direction direction,
 					       struct remembered *kept)
 {
-	__u64 key;
+	const struct networks_set *set;
 	bool untracked;
+	__u32 active;
+	__u64 key;
 
-	if (!networks_any(set) || !packet->family)
+	if (!networks_used || !packet->family)
+		return false;
+	/* Read once for each packet: what it says then holds for the packet to the end. */
+	active = *(volatile __u32 *)&networks_control.active & (NETWORKS_SETS - 1);
+	set = &networks_control.sets[active];
+	if (!networks_any(set))
 		return false;
 	if (!kept)
 		return networks_judge(set, active, packet, direction);

@@ -45,25 +45,25 @@ struct packet {
 			__be32 destination;
 		} ipv4;
 		struct {
-			__u8 source[16];
-			__u8 destination[16];
+			__be32 source[4];
+			__be32 destination[4];
 		} ipv6;
 	};
 };
 
-/* Copy `size` bytes (a constant) from the offset on, which is a multiple of 4 from the IP header, as
- * every header's is: told so, the compiler copies words and not bytes. Direct access where the linear
- * part holds them, which it nearly always does; a raw socket's payload may lie in pages. */
-static __always_inline int packet_load(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
+/* `size` bytes (a constant) from the offset on, which is a multiple of 4 from the IP header, as every
+ * header's is: told so, the compiler reads words and not bytes. In place where the linear part holds
+ * them, which it nearly always does; a raw socket's payload may lie in pages: then in the buffer.
+ * NULL: the packet ends before. */
+static __always_inline const void *packet_at(struct __sk_buff *skb, __u32 offset, void *buffer,
+					     __u32 size)
 {
 	void *data = (void *)(unsigned long)skb->data;
 	void *end = (void *)(unsigned long)skb->data_end;
 
-	if (offset <= 0xffff && data + offset + size <= end) {
-		__builtin_memcpy(to, __builtin_assume_aligned(data + offset, 4), size);
-		return 0;
-	}
-	return bpf_skb_load_bytes(skb, offset, to, size);
+	if (offset <= 0xffff && data + offset + size <= end)
+		return __builtin_assume_aligned(data + offset, 4);
+	return bpf_skb_load_bytes(skb, offset, buffer, size) ? 0 : buffer;
 }
 
 /* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. */
@@ -71,14 +71,16 @@ static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, __u32 star
 					       const struct packet *packet)
 {
 	__u32 segments = skb->gso_segs, size = skb->gso_size, headers = offset - start + 8;
-	__u8 data_offset = 0;
+	const __u8 *data_offset;
+	__u8 buffer;
 
 	if (!size)
 		return packet->bytes;
 	if (packet->protocol == IPPROTO_TCP) {
-		if (packet_load(skb, offset + 12, &data_offset, sizeof(data_offset)))
+		data_offset = packet_at(skb, offset + 12, &buffer, sizeof(buffer));
+		if (!data_offset)
 			return packet->bytes;
-		headers = offset - start + (data_offset >> 4) * 4;
+		headers = offset - start + (*data_offset >> 4) * 4;
 	}
 	/* A virtual machine's or tunnel's packet may come with the size alone. */
 	if (!segments && packet->bytes > headers)
@@ -89,7 +91,8 @@ static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, __u32 star
 static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 start, __u32 offset,
 						   bool first_fragment, struct packet *packet)
 {
-	__be16 ports[2];
+	const __be16 *ports;
+	__u32 buffer;
 
 	packet->wire_bytes = packet_wire_bytes(skb, start, offset, packet);
 	if (!first_fragment)
@@ -99,7 +102,8 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
 	case IPPROTO_UDPLITE:
-		if (packet_load(skb, offset, ports, sizeof(ports)))
+		ports = packet_at(skb, offset, &buffer, sizeof(buffer));
+		if (!ports)
 			return;
 		packet->source_port = ports[0];
 		packet->destination_port = ports[1];
@@ -109,21 +113,23 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, __u32 start,
 					      struct packet *packet)
 {
-	struct iphdr header;
+	const struct iphdr *header;
+	struct iphdr buffer;
 	__u32 header_size;
 
-	if (packet_load(skb, start, &header, sizeof(header)))
+	header = packet_at(skb, start, &buffer, sizeof(buffer));
+	if (!header)
 		return;
-	header_size = (header.version_ihl & 0x0f) * 4;
-	if (header.version_ihl >> 4 != 4 || header_size < sizeof(header))
+	header_size = (header->version_ihl & 0x0f) * 4;
+	if (header->version_ihl >> 4 != 4 || header_size < sizeof(*header))
 		return;
 
 	packet->family = 4;
-	packet->protocol = header.protocol;
-	packet->ipv4.source = header.saddr;
-	packet->ipv4.destination = header.daddr;
+	packet->protocol = header->protocol;
+	packet->ipv4.source = header->saddr;
+	packet->ipv4.destination = header->daddr;
 	packet_parse_transport(skb, start, start + header_size,
-			       !(header.frag_off & bpf_htons(0x1fff)), packet);
+			       !(header->frag_off & bpf_htons(0x1fff)), packet);
 }
 
 /* Walk the extension headers to the transport. Where the walk ends early (more headers than the
@@ -133,14 +139,16 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 {
 	__u32 offset = start + sizeof(struct ipv6hdr);
 	bool first_fragment = true;
-	__u8 extension[4] __attribute__((aligned(4)));
+	const __u8 *extension;
+	__u32 buffer;
 
 	for (int i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
 		    next != IPPROTO_FRAGMENT && next != IPPROTO_DSTOPTS && next != IPPROTO_AH)
 			break;
 		packet->protocol = next;
-		if (packet_load(skb, offset, extension, sizeof(extension)))
+		extension = packet_at(skb, offset, &buffer, sizeof(buffer));
+		if (!extension)
 			return;
 		if (next == IPPROTO_FRAGMENT) {
 			/* 13 bits of offset, 2 reserved, 1 "more fragments" (RFC 8200, 4.5) */
@@ -159,18 +167,18 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 	packet_parse_transport(skb, start, offset, first_fragment, packet);
 }
 
-/* The addresses go where they stay, past the stack, of which there are 512 bytes. */
 static __always_inline void packet_parse_ipv6(struct __sk_buff *skb, __u32 start,
 					      struct packet *packet)
 {
-	struct ipv6_start first;
+	const struct ipv6hdr *header;
+	struct ipv6hdr buffer;
 
-	if (packet_load(skb, start, &first, sizeof(first)) ||
-	    bpf_ntohl(first.version_class_flow) >> 28 != 6 ||
-	    packet_load(skb, start + sizeof(first), &packet->ipv6, sizeof(packet->ipv6)))
+	header = packet_at(skb, start, &buffer, sizeof(buffer));
+	if (!header || bpf_ntohl(header->start.version_class_flow) >> 28 != 6)
 		return;
+	__builtin_memcpy(&packet->ipv6, header->addresses, sizeof(packet->ipv6));
 	packet->family = 6;
-	packet_parse_ipv6_payload(skb, start, first.nexthdr, packet);
+	packet_parse_ipv6_payload(skb, start, header->start.nexthdr, packet);
 }
 
 /* start: where the IP header is. */

@@ -64,7 +64,7 @@ enum meter_interfaces {
 /* One packet in the ring. What follows depends on the family: source and destination, 4 bytes
  * each for IPv4, 16 for IPv6, in network byte order. */
 struct packet_record {
-	__u64 time_ns;	    /* CLOCK_BOOTTIME */
+	__u64 time_ns;	    /* CLOCK_MONOTONIC */
 	struct owner owner; /* uid: who is charged */
 	__u32 bytes;	    /* skb->len: from the IP header on */
 	__u32 wire_bytes;
@@ -85,8 +85,8 @@ struct packet_record_ipv4 {
 
 struct packet_record_ipv6 {
 	struct packet_record head;
-	__u8 source[16];
-	__u8 destination[16];
+	__be32 source[4];
+	__be32 destination[4];
 };
 
 _Static_assert(sizeof(struct packet_record) == 64, "ring layout");
@@ -125,7 +125,7 @@ struct user_key {
 
 _Static_assert(sizeof(struct user_key) == 8, "map layout");
 
-/* An entry of steps 2 and 3. Times are CLOCK_BOOTTIME, right to a tick of the kernel's (1..10 ms). */
+/* An entry of steps 2 and 3. Times are CLOCK_MONOTONIC, right to a tick of the kernel's (1..10 ms). */
 struct table_value {
 	struct meter_sum sum;
 	__u64 wire_bytes;

@@ -32,17 +32,13 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 				  __be16 protocol, enum meter_direction direction)
 {
 	struct remembered *kept = socket_remember(skb, sk);
-	const struct networks_set *set;
 	struct packet packet;
 	struct owner owner;
-	__u32 active;
 
 	if (nested_skipped && (kept ? kept->socket : socket_look(sk)) & SOCKET_NESTED)
 		return;
 	packet_parse(skb, start, protocol, &packet);
-	active = networks_active();
-	set = &networks_control.sets[active];
-	if (networks_untracked(set, active, &packet, direction, kept))
+	if (networks_untracked(&packet, direction, kept))
 		return;
 	owner_find(skb, sk, kept, direction, &owner);
 	ladder_count(skb, &packet, &owner, kept, direction);

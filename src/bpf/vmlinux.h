@@ -193,8 +193,7 @@ struct ipv6_start {
 
 struct ipv6hdr {
 	struct ipv6_start start;
-	__u8 saddr[16];
-	__u8 daddr[16];
+	__be32 addresses[8]; /* source, destination */
 };
 
 #endif

@@ -253,7 +253,7 @@ static int retire_totals(struct capture *capture)
 
 	if (capture->n_totals)
 		return 0;
-	clock_gettime(CLOCK_BOOTTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	for (enum meter_direction i = 0; i < METER_DIRECTIONS; i++) {
 		struct audit_value value, difference, *read = &capture->totals_read[i];
 

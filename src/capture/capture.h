@@ -50,6 +50,7 @@ struct capture_settings {
 	uint32_t flow_entries;
 	uint32_t user_entries;
 	enum capture_match match;
+	bool networks; /* capture_set_networks() may be called */
 	enum capture_interfaces interfaces_rule;
 	struct traffic_strings interfaces; /* the caller's, for as long as the capture lives */
 	bool count_nested; /* sockets in network namespaces of nested user namespaces too */
@@ -93,7 +94,7 @@ int capture_set_networks(struct capture *capture, const struct network_list *lis
 int capture_ring_fd(const struct capture *capture);
 
 /* The next record, from the ring, then from the retired tables: 1, 0 when there is none now, or an
- * error. Times are CLOCK_BOOTTIME; the uid's totals and the interface's name are not filled in. */
+ * error. Times are CLOCK_MONOTONIC; the uid's totals and the interface's name are not filled in. */
 int capture_next(struct capture *capture, struct traffic_record *ret);
 
 /* Give the ring's space of what capture_next() returned back to the kernel. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From the kernel half's layouts (bpf/shared.h) to records. Times stay CLOCK_BOOTTIME here. */
+/* From the kernel half's layouts (bpf/shared.h) to records. Times stay CLOCK_MONOTONIC here. */
 #ifndef CAPTURE_DECODE_H
 #define CAPTURE_DECODE_H
 

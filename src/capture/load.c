@@ -135,6 +135,7 @@ static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_se
 	skeleton->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
 	skeleton->rodata->interfaces_rule = (uint32_t)settings->interfaces_rule;
 	skeleton->rodata->networks_match = (uint32_t)settings->match;
+	skeleton->rodata->networks_used = settings->networks;
 	skeleton->rodata->nested_skipped = !settings->count_nested;
 	r = bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes);
 	if (r < 0)

@@ -12,7 +12,8 @@
 /* The last word is the kernel's: everything is loaded once, attached nowhere. */
 static int probe_load(void)
 {
-	const struct capture_settings settings = { .ring_bytes = CAPTURE_RING_BYTES_MIN,
+	const struct capture_settings settings = { .networks = true,
+						   .ring_bytes = CAPTURE_RING_BYTES_MIN,
 						   .flow_entries = 1,
 						   .user_entries = 1 };
 	struct capture *capture = NULL;

@@ -210,6 +210,7 @@ int command_run(int argc, char **argv)
 			.flow_entries = (uint32_t)settings.flow_entries,
 			.user_entries = (uint32_t)settings.user_entries,
 			.match = (enum capture_match)settings.match,
+			.networks = settings.untracked != NULL,
 			.interfaces_rule = settings.interfaces.n	     ? CAPTURE_INTERFACES_ONLY :
 					   settings.excluded_interfaces.n ? CAPTURE_INTERFACES_EXCEPT :
 									    CAPTURE_INTERFACES_ALL,
