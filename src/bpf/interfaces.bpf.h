@@ -7,9 +7,8 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "settings.bpf.h"
 #include "shared.h"
-
-const volatile __u32 interfaces_rule = METER_INTERFACES_ALL;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -22,10 +21,10 @@ static __always_inline bool interfaces_metered(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex;
 
-	if (interfaces_rule == METER_INTERFACES_ALL)
+	if (settings.interfaces == METER_INTERFACES_ALL)
 		return true;
 	return !bpf_map_lookup_elem(&interfaces, &ifindex) ==
-	       (interfaces_rule == METER_INTERFACES_EXCEPT);
+	       (settings.interfaces == METER_INTERFACES_EXCEPT);
 }
 
 #endif

@@ -19,13 +19,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include "packet.bpf.h"
+#include "settings.bpf.h"
 #include "shared.h"
-
-/* The reader is woken when the ring's fill crosses a multiple of this. Waking it
- * for each record would cost more than all the rest (4 to 16 us); in between it comes by timer. */
-const volatile __u32 ring_wake_bytes = 2 << 20;
-
-const volatile __u32 ladder_records = METER_RECORDS_FLOW;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -76,7 +71,7 @@ static __always_inline void sum_add(struct meter_sum *sum, __u32 bytes)
  * reader's position is on a cache line that the reader writes. */
 #define RING_LOOK_PACKETS 32
 
-/* Whether the ring's fill passed another multiple of ring_wake_bytes since it was last looked at from
+/* Whether the ring's fill passed another multiple of settings.ring_wake_bytes since it was last looked at from
  * here. Where another CPU saw that too the reader is woken twice; what all miss the timer finds. */
 static __always_inline __u64 ring_wake_flag(struct audit_value *cpu)
 {
@@ -84,7 +79,7 @@ static __always_inline __u64 ring_wake_flag(struct audit_value *cpu)
 
 	if (*(volatile __u64 *)&cpu->counted.packets & (RING_LOOK_PACKETS - 1))
 		return BPF_RB_NO_WAKEUP;
-	mark = bpf_ringbuf_query(&packets, BPF_RB_AVAIL_DATA) / ring_wake_bytes;
+	mark = bpf_ringbuf_query(&packets, BPF_RB_AVAIL_DATA) / settings.ring_wake_bytes;
 	cpu->ring_mark = mark;
 	return mark > before ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
@@ -243,7 +238,7 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
-	if (ladder_records == METER_RECORDS_PACKET &&
+	if (settings.records == METER_RECORDS_PACKET &&
 	    ladder_packet(skb, packet, owner, direction, cpu))
 		return;
 	now_ns = tick_ns(cpu);

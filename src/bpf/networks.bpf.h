@@ -13,13 +13,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "packet.bpf.h"
+#include "settings.bpf.h"
 #include "shared.h"
 #include "socket.bpf.h"
-
-const volatile __u32 networks_match = METER_MATCH_BOTH;
-
-/* Whether there may ever be a list. */
-const volatile bool networks_used = true;
 
 struct networks_control networks_control;
 
@@ -122,7 +118,7 @@ static __always_inline bool networks_judge(const struct networks_set *set, __u32
 					   const struct packet *packet,
 					   enum meter_direction direction)
 {
-	switch (networks_match) {
+	switch (settings.match) {
 	case METER_MATCH_EITHER:
 		return networks_hold(set, active, packet, true) ||
 		       networks_hold(set, active, packet, false);
@@ -178,7 +174,7 @@ static __always_inline bool networks_untracked(const struct packet *packet,
 	__u32 active;
 	__u64 key;
 
-	if (!networks_used || !packet->family)
+	if (!settings.networks || !packet->family)
 		return false;
 	/* Read once for each packet: what it says then holds for the packet to the end. */
 	active = *(volatile __u32 *)&networks_control.active & (NETWORKS_SETS - 1);

@@ -19,17 +19,13 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "settings.bpf.h"
 #include "shared.h"
 #include "socket.bpf.h"
 
 #define PF_KTHREAD 0x00200000
 #define SOCK_DGRAM 2
 #define SOCK_RAW   3
-
-const volatile __u32 owner_policy = METER_OWNER_SOCKET;
-
-/* bpf_get_current_task_btf() is there (5.11): fields of the task are plain loads, not probes. */
-const volatile bool owner_task_btf;
 
 static __always_inline bool owner_in_system_call(struct bpf_sock *sk, const struct remembered *kept)
 {
@@ -61,7 +57,7 @@ static __always_inline __u64 owner_task_word(const void *cred, const void *cgrou
 /* Who is charged by the policy. */
 static __always_inline __u32 owner_charged(__u32 uid, __u32 login_uid)
 {
-	return owner_policy == METER_OWNER_LOGIN && login_uid != METER_NO_UID ? login_uid : uid;
+	return settings.owner == METER_OWNER_LOGIN && login_uid != METER_NO_UID ? login_uid : uid;
 }
 
 /* Inside a system call: *ret_uid is who is charged for this packet, from the task itself and not from
@@ -72,7 +68,7 @@ static __always_inline bool owner_refresh(struct remembered *kept, __u32 *ret_ui
 	__u64 word = owner_task_word(task->cred, task->cgroups);
 	__u32 uid = task->cred->uid.val, login_uid = METER_NO_UID;
 
-	if (owner_policy == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
+	if (settings.owner == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
 		login_uid = task->loginuid.val;
 	*ret_uid = owner_charged(uid, login_uid);
 	if (kept->task == word && kept->owner.uid == uid)
@@ -96,7 +92,7 @@ static __always_inline bool owner_refresh_probed(struct remembered *kept, __u32 
 	__u64 word = owner_task_word(cred, BPF_CORE_READ(task, cgroups));
 	__u32 uid = BPF_CORE_READ(cred, uid.val), login_uid = METER_NO_UID;
 
-	if (owner_policy == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
+	if (settings.owner == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
 		login_uid = BPF_CORE_READ(task, loginuid.val);
 	*ret_uid = owner_charged(uid, login_uid);
 	if (kept->task == word && kept->owner.uid == uid)
@@ -137,10 +133,10 @@ static __always_inline void owner_find(struct __sk_buff *skb, struct bpf_sock *s
 		owner_of_socket(socket_look(sk), bpf_skb_cgroup_id(skb), ret);
 		return;
 	}
-	if (owner_policy != METER_OWNER_SOCKET && direction == METER_OUT &&
+	if (settings.owner != METER_OWNER_SOCKET && direction == METER_OUT &&
 	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk, kept))
-		used = owner_task_btf ? owner_refresh(kept, &uid)
-				      : owner_refresh_probed(kept, &uid);
+		used = settings.task_btf ? owner_refresh(kept, &uid)
+					 : owner_refresh_probed(kept, &uid);
 	if (!kept->task) {
 		owner_of_socket(kept->socket, kept->owner.cgroup, ret);
 		return;

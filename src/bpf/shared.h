@@ -61,6 +61,28 @@ enum meter_interfaces {
 /* Interfaces whose frames are looked at: see frames.bpf.h. */
 #define METER_LINKS_MAX 4096
 
+/* Constants to the loaded programs: the branches not taken are removed. */
+struct meter_settings {
+	__u32 records;	  /* enum meter_records */
+	__u32 owner;	  /* enum meter_owner */
+	__u32 interfaces; /* enum meter_interfaces */
+	__u32 match;	  /* enum meter_match */
+
+	/* The reader is woken when the ring's fill crosses a multiple of this. Waking it for each
+	 * record would cost more than all the rest (4 to 16 us); in between it comes by timer. */
+	__u32 ring_wake_bytes;
+
+	__u8 networks; /* there may be an untracked list */
+	__u8 task_btf; /* bpf_get_current_task_btf() is there (5.11): fields of a task are plain loads */
+
+	/* What rootless containers move in their own networks reaches the outside through a helper,
+	 * whose own socket is counted. */
+	__u8 skip_nested;
+	__u8 padding;
+};
+
+_Static_assert(sizeof(struct meter_settings) == 24, "global layout");
+
 /* One packet in the ring. What follows depends on the family: source and destination, 4 bytes
  * each for IPv4, 16 for IPv6, in network byte order. */
 struct packet_record {

@@ -18,14 +18,12 @@
 #include "networks.bpf.h"
 #include "owner.bpf.h"
 #include "packet.bpf.h"
+#include "settings.bpf.h"
 #include "shared.h"
 #include "socket.bpf.h"
 
 #define PACKET_PASSES 1
 #define FRAME_PASSES  -1 /* TC_ACT_UNSPEC, TCX_NEXT: as if we were not there */
-
-/* A rootless container's traffic reaches the outside through a helper, whose own socket is counted. */
-const volatile bool nested_skipped = true;
 
 /* start: where the IP header is. */
 static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __u32 start,
@@ -35,7 +33,7 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 	struct packet packet;
 	struct owner owner;
 
-	if (nested_skipped && (kept ? kept->socket : socket_look(sk)) & SOCKET_NESTED)
+	if (settings.skip_nested && (kept ? kept->socket : socket_look(sk)) & SOCKET_NESTED)
 		return;
 	packet_parse(skb, start, protocol, &packet);
 	if (networks_untracked(&packet, direction, kept))

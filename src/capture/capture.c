@@ -373,7 +373,7 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret)
 
 enum capture_owner capture_owner_policy(const struct capture *capture)
 {
-	return (enum capture_owner)capture->skeleton->rodata->owner_policy;
+	return (enum capture_owner)capture->skeleton->rodata->settings.owner;
 }
 
 /* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,

@@ -131,12 +131,12 @@ static int set_sizes(struct traffic_meter_bpf *skeleton, const struct capture_se
 		round_up_power_of_two(packets ? settings->ring_bytes : CAPTURE_RING_BYTES_MIN);
 	int r;
 
-	skeleton->rodata->ladder_records = (uint32_t)settings->records;
-	skeleton->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
-	skeleton->rodata->interfaces_rule = (uint32_t)settings->interfaces_rule;
-	skeleton->rodata->networks_match = (uint32_t)settings->match;
-	skeleton->rodata->networks_used = settings->networks;
-	skeleton->rodata->nested_skipped = !settings->count_nested;
+	skeleton->rodata->settings.records = (uint32_t)settings->records;
+	skeleton->rodata->settings.ring_wake_bytes = (uint32_t)(ring_bytes / RING_WAKE_PARTS);
+	skeleton->rodata->settings.interfaces = (uint32_t)settings->interfaces_rule;
+	skeleton->rodata->settings.match = (uint32_t)settings->match;
+	skeleton->rodata->settings.networks = settings->networks;
+	skeleton->rodata->settings.skip_nested = !settings->count_nested;
 	r = bpf_map__set_max_entries(skeleton->maps.packets, (uint32_t)ring_bytes);
 	if (r < 0)
 		return r;
@@ -177,8 +177,8 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 
 	if (!skeleton)
 		return -errno;
-	skeleton->rodata->owner_policy = (uint32_t)owner;
-	skeleton->rodata->owner_task_btf = features_have_task_btf();
+	skeleton->rodata->settings.owner = (uint32_t)owner;
+	skeleton->rodata->settings.task_btf = features_have_task_btf();
 	if ((r = set_sizes(skeleton, settings, same_size, &templates)) < 0 ||
 	    (r = set_secret(skeleton)) < 0 || (r = traffic_meter_bpf__load(skeleton)) < 0)
 		return r;

@@ -343,7 +343,7 @@ static int setup(void **state)
 	fixture.skeleton = traffic_meter_bpf__open();
 	if (!fixture.skeleton)
 		return -1;
-	fixture.skeleton->rodata->ladder_records = METER_RECORDS_PACKET;
+	fixture.skeleton->rodata->settings.records = METER_RECORDS_PACKET;
 	bpf_map__set_max_entries(fixture.skeleton->maps.packets, RING_BYTES);
 	if (traffic_meter_bpf__load(fixture.skeleton) ||
 	    ring_open(&fixture.ring, bpf_map__fd(fixture.skeleton->maps.packets), RING_BYTES))

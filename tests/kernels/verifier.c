@@ -129,12 +129,12 @@ static int load_with(enum meter_records records, enum meter_match match, bool ta
 
 	if (!skeleton)
 		return -errno;
-	skeleton->rodata->ladder_records = records;
-	skeleton->rodata->networks_match = match;
-	skeleton->rodata->owner_task_btf = task_btf;
+	skeleton->rodata->settings.records = records;
+	skeleton->rodata->settings.match = match;
+	skeleton->rodata->settings.task_btf = task_btf;
 	/* The other rules and policies leave something out. */
-	skeleton->rodata->interfaces_rule = METER_INTERFACES_ONLY;
-	skeleton->rodata->owner_policy = METER_OWNER_LOGIN;
+	skeleton->rodata->settings.interfaces = METER_INTERFACES_ONLY;
+	skeleton->rodata->settings.owner = METER_OWNER_LOGIN;
 	r = load(skeleton, usage);
 	if (r < 0)
 		fprintf(stderr, "verifier: records %d, match %d, task_btf %d: %s\n", records, match,
