@@ -86,10 +86,11 @@ static __always_inline __u64 ring_wake_flag(struct audit_value *cpu)
 
 static __always_inline void ring_fill_head(struct packet_record *head, struct __sk_buff *skb,
 					   const struct packet *packet, const struct owner *owner,
-					   enum meter_direction direction)
+					   __u32 uid, enum meter_direction direction)
 {
 	head->time_ns = bpf_ktime_get_ns();
 	head->owner = *owner;
+	head->owner.uid = uid;
 	head->bytes = packet->bytes;
 	head->wire_bytes = packet->wire_bytes;
 	head->ifindex = skb->ifindex;
@@ -103,8 +104,8 @@ static __always_inline void ring_fill_head(struct packet_record *head, struct __
 
 /* Step 1. */
 static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct packet *packet,
-					  const struct owner *owner, enum meter_direction direction,
-					  struct audit_value *cpu)
+					  const struct owner *owner, __u32 uid,
+					  enum meter_direction direction, struct audit_value *cpu)
 {
 	if (packet->family == 4) {
 		struct packet_record_ipv4 *record =
@@ -112,7 +113,7 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 
 		if (!record)
 			return false;
-		ring_fill_head(&record->head, skb, packet, owner, direction);
+		ring_fill_head(&record->head, skb, packet, owner, uid, direction);
 		record->source = packet->ipv4.source;
 		record->destination = packet->ipv4.destination;
 		bpf_ringbuf_submit(record, ring_wake_flag(cpu));
@@ -124,7 +125,7 @@ static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct pa
 
 		if (!record)
 			return false;
-		ring_fill_head(&record->head, skb, packet, owner, direction);
+		ring_fill_head(&record->head, skb, packet, owner, uid, direction);
 		__builtin_memcpy(record->source, packet->ipv6.source, sizeof(record->source));
 		__builtin_memcpy(record->destination, packet->ipv6.destination,
 				 sizeof(record->destination));
@@ -147,18 +148,16 @@ static __always_inline __u64 tick_ns(struct audit_value *cpu)
 	return cpu->tick_ns;
 }
 
-/* The entry of the table in use, made as `first` if it is new. NULL: the table is full, or its lock is
- * held by this very CPU below us. */
-static __always_inline void *table_entry(void *slots, const void *key, const void *first)
+static __always_inline void *table_in_use(void *slots)
 {
 	__u32 slot = 0;
-	void *value, *table = bpf_map_lookup_elem(slots, &slot);
 
-	if (!table)
-		return 0;
-	value = bpf_map_lookup_elem(table, key);
-	if (value)
-		return value;
+	return bpf_map_lookup_elem(slots, &slot);
+}
+
+/* A new entry. NULL: the table is full, or its lock is held by this very CPU below us. */
+static __always_inline void *table_make(void *table, const void *key, const void *first)
+{
 	/* Another CPU may have been quicker: then its entry is the one to add to. */
 	bpf_map_update_elem(table, key, first, BPF_NOEXIST);
 	return bpf_map_lookup_elem(table, key);
@@ -168,16 +167,26 @@ static __always_inline void table_add(struct table_value *value, const struct pa
 				      __u64 now_ns)
 {
 	sum_add(&value->sum, packet->bytes);
-	__sync_fetch_and_add(&value->wire_bytes, packet->wire_bytes);
+	if (packet->wire_bytes != packet->bytes)
+		__sync_fetch_and_add(&value->extra_bytes, packet->wire_bytes - packet->bytes);
 	value->last_ns = now_ns;
+}
+
+static __always_inline struct flow_value *flow_make(void *table, const struct flow_key *key,
+						    const struct owner *owner, __u64 now_ns)
+{
+	struct flow_value first = { .value.first_ns = now_ns, .owner = *owner };
+
+	return table_make(table, key, &first);
 }
 
 /* Step 2. */
 static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct packet *packet,
-					const struct owner *owner, enum meter_direction direction,
-					__u64 now_ns)
+					const struct owner *owner, __u32 uid,
+					enum meter_direction direction, __u64 now_ns)
 {
-	struct flow_value *flow, first = { .value.first_ns = now_ns, .owner = *owner };
+	void *table = table_in_use(&flows);
+	struct flow_value *flow;
 	struct flow_key key;
 
 	__builtin_memset(&key, 0, sizeof(key));
@@ -191,14 +200,18 @@ static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct pack
 	} else {
 		return false;
 	}
-	key.uid = owner->uid;
+	key.uid = uid;
 	key.ifindex = skb->ifindex;
 	key.source_port = packet->source_port;
 	key.destination_port = packet->destination_port;
 	key.direction = direction;
 	key.family = packet->family;
 	key.protocol = packet->protocol;
-	flow = table_entry(&flows, &key, &first);
+	if (!table)
+		return false;
+	flow = bpf_map_lookup_elem(table, &key);
+	if (!flow)
+		flow = flow_make(table, &key, owner, now_ns);
 	if (!flow)
 		return false;
 	/* A server's connection begins before a process was seen using it. */
@@ -214,16 +227,22 @@ static __always_inline bool ladder_user(const struct packet *packet, __u32 uid,
 {
 	struct user_key key = { .uid = uid, .direction = direction };
 	struct table_value *user, first = { .first_ns = now_ns };
+	void *table = table_in_use(&users);
 
-	user = table_entry(&users, &key, &first);
+	if (!table)
+		return false;
+	user = bpf_map_lookup_elem(table, &key);
+	if (!user)
+		user = table_make(table, &key, &first);
 	if (!user)
 		return false;
 	table_add(user, packet, now_ns);
 	return true;
 }
 
+/* owner: what goes with a record; uid: who is charged. */
 static __always_inline void ladder_count(struct __sk_buff *skb, const struct packet *packet,
-					 const struct owner *owner, bool remembered,
+					 const struct owner *owner, __u32 uid,
 					 enum meter_direction direction)
 {
 	__u32 key = direction;
@@ -233,27 +252,25 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 	if (!cpu) /* never: the key is in the array's range, which only the verifier doubts */
 		return;
 	sum_add(&cpu->counted, packet->bytes);
-	if (!remembered)
-		__sync_fetch_and_add(&cpu->unremembered, 1);
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
 	if (settings.records == METER_RECORDS_PACKET &&
-	    ladder_packet(skb, packet, owner, direction, cpu))
+	    ladder_packet(skb, packet, owner, uid, direction, cpu))
 		return;
 	now_ns = tick_ns(cpu);
-	if (ladder_flow(skb, packet, owner, direction, now_ns))
+	if (ladder_flow(skb, packet, owner, uid, direction, now_ns))
 		return;
-	if (ladder_user(packet, owner->uid, direction, now_ns))
+	if (ladder_user(packet, uid, direction, now_ns))
 		return;
 	sum_add(&cpu->total, packet->bytes);
-	__sync_fetch_and_add(&cpu->total_wire_bytes, packet->wire_bytes);
+	__sync_fetch_and_add(&cpu->total_extra_bytes, packet->wire_bytes - packet->bytes);
 }
 
-/* What has no socket of this machine's is no user's, and beside the ladder. */
-static __always_inline void ladder_count_forwarded(__u32 bytes)
+/* What is beside the ladder. */
+static __always_inline void ladder_note(enum meter_audit what, __u32 bytes)
 {
-	__u32 key = METER_AUDIT_FORWARDED;
+	__u32 key = what;
 	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
 
 	if (cpu)

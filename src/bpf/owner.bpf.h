@@ -24,14 +24,12 @@
 #include "socket.bpf.h"
 
 #define PF_KTHREAD 0x00200000
-#define SOCK_DGRAM 2
-#define SOCK_RAW   3
 
-static __always_inline bool owner_in_system_call(struct bpf_sock *sk, const struct remembered *kept)
+static __always_inline bool owner_in_system_call(struct bpf_sock *sk, __u64 socket)
 {
-	struct sock *tcp, *raw = (struct sock *)(kept->socket & ~SOCKET_BITS);
+	struct sock *tcp, *raw = (struct sock *)(socket & ~SOCKET_BITS);
 
-	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)
+	if (socket & SOCKET_DATAGRAM)
 		return true;
 	tcp = (struct sock *)bpf_skc_to_tcp_sock(sk);
 	return tcp ? tcp->sk_lock.owned : BPF_CORE_READ(raw, sk_lock.owned);
@@ -121,28 +119,30 @@ static __always_inline void owner_of_socket(__u64 socket, __u64 cgroup, struct o
 	ret->login_uid = METER_NO_UID;
 }
 
-/* kept: NULL where nothing could be remembered. */
-static __always_inline void owner_find(struct __sk_buff *skb, struct bpf_sock *sk,
-				       struct remembered *kept, enum meter_direction direction,
-				       struct owner *ret)
+/* What is known of the owner, and in *ret_uid who is charged. kept: NULL where nothing could be
+ * remembered. room: for what is known when that is nowhere else. */
+static __always_inline const struct owner *owner_find(struct __sk_buff *skb, struct bpf_sock *sk,
+						      struct remembered *kept,
+						      enum meter_direction direction,
+						      struct owner *room, __u32 *ret_uid)
 {
-	bool used = false;
-	__u32 uid = 0;
+	bool charged = false;
 
-	if (!kept) {
-		owner_of_socket(socket_look(sk), bpf_skb_cgroup_id(skb), ret);
-		return;
+	if (kept && settings.owner != METER_OWNER_SOCKET && direction == METER_OUT &&
+	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk, kept->socket))
+		charged = settings.task_btf ? owner_refresh(kept, ret_uid)
+					    : owner_refresh_probed(kept, ret_uid);
+	if (kept && kept->task) {
+		if (!charged)
+			*ret_uid = owner_charged(kept->owner.uid, kept->owner.login_uid);
+		return &kept->owner;
 	}
-	if (settings.owner != METER_OWNER_SOCKET && direction == METER_OUT &&
-	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk, kept))
-		used = settings.task_btf ? owner_refresh(kept, &uid)
-					 : owner_refresh_probed(kept, &uid);
-	if (!kept->task) {
-		owner_of_socket(kept->socket, kept->owner.cgroup, ret);
-		return;
-	}
-	*ret = kept->owner;
-	ret->uid = used ? uid : owner_charged(ret->uid, ret->login_uid);
+	if (kept)
+		owner_of_socket(kept->socket, kept->owner.cgroup, room);
+	else
+		owner_of_socket(socket_look(sk), bpf_skb_cgroup_id(skb), room);
+	*ret_uid = room->uid;
+	return room;
 }
 
 #endif

@@ -78,7 +78,8 @@ struct meter_settings {
 	/* What rootless containers move in their own networks reaches the outside through a helper,
 	 * whose own socket is counted. */
 	__u8 skip_nested;
-	__u8 padding;
+
+	__u8 full_sockets; /* socket storage is for full sockets only (before 5.10) */
 };
 
 _Static_assert(sizeof(struct meter_settings) == 24, "global layout");
@@ -150,7 +151,7 @@ _Static_assert(sizeof(struct user_key) == 8, "map layout");
 /* An entry of steps 2 and 3. Times are CLOCK_MONOTONIC, right to a tick of the kernel's (1..10 ms). */
 struct table_value {
 	struct meter_sum sum;
-	__u64 wire_bytes;
+	__u64 extra_bytes; /* on the wire beside those: headers of the segments of GSO and GRO */
 	__u64 first_ns;
 	__u64 last_ns; /* as one of the CPUs wrote it last */
 };
@@ -168,6 +169,7 @@ _Static_assert(sizeof(struct flow_value) == 72, "map layout");
 /* The audit counters: one for each direction, and then what is beside the ladder. */
 enum meter_audit {
 	METER_AUDIT_FORWARDED = METER_DIRECTIONS, /* left by a metered interface without a socket */
+	METER_AUDIT_UNREMEMBERED, /* there was no memory to remember the socket in; counted above too */
 	METER_AUDIT_ENTRIES,
 };
 
@@ -175,8 +177,7 @@ enum meter_audit {
 struct audit_value {
 	struct meter_sum counted; /* all that the hooks took on */
 	struct meter_sum total;	  /* the part of it that only step 4 had room for */
-	__u64 total_wire_bytes;
-	__u64 unremembered; /* packets of sockets that there was no memory for to remember anything of */
+	__u64 total_extra_bytes;
 
 	/* Of no interest to user space: the ring's fill when last looked at, in parts; and the time,
 	 * read once a tick. */
@@ -185,7 +186,7 @@ struct audit_value {
 	__u64 tick_ns;
 };
 
-_Static_assert(sizeof(struct audit_value) == 72, "map layout");
+_Static_assert(sizeof(struct audit_value) == 64, "map layout");
 
 /* The untracked list. Two sets, of which one is active: its index is stored in one write, so no
  * packet is judged by a half-loaded list. The maps are networks_ipv4[set], networks_ipv6[set] and

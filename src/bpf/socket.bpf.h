@@ -11,6 +11,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet.bpf.h"
+#include "settings.bpf.h"
 #include "shared.h"
 
 struct remembered {
@@ -31,7 +33,11 @@ struct remembered {
 #define SOCKET_KERNELS 1ull /* the kernel's own: ICMP's, NFS's, a tunnel's */
 #define SOCKET_NESTED \
 	2ull /* in a network namespace of a nested user namespace: rootless containers */
-#define SOCKET_BITS 7ull
+#define SOCKET_DATAGRAM 4ull /* each packet is sent inside of a system call */
+#define SOCKET_BITS	7ull
+
+#define SOCK_DGRAM 2
+#define SOCK_RAW   3
 
 /* With the head that the kernel puts before it this fills a cache line. */
 _Static_assert(sizeof(struct remembered) == 56, "socket storage");
@@ -43,12 +49,12 @@ struct {
 	__type(value, struct remembered);
 } sockets SEC(".maps");
 
-/* NULL where there is no full socket. */
+/* Of a cgroup's packet always a full socket: it is how the packet is the cgroup's. */
 static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 
-	return sk ? bpf_sk_fullsock(sk) : 0;
+	return sk && settings.full_sockets ? bpf_sk_fullsock(sk) : sk;
 }
 
 /* MPTCP makes the sockets of its subflows itself; they are the user's all the same. */
@@ -62,24 +68,30 @@ static __always_inline bool socket_is_kernels(struct bpf_sock *sk, struct sock *
 	       !BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp);
 }
 
-/* The word `socket` of what is remembered. */
+/* The word `socket` of what is remembered; 0: no full socket. */
 static __always_inline __u64 socket_look(struct bpf_sock *sk)
 {
 	/* The verifier allows no arithmetic on a bpf_sock; spilled and read back it is a number. */
-	struct bpf_sock *volatile slot = sk;
+	struct bpf_sock *volatile slot;
 	struct sock *raw;
 	__u64 bits = 0;
 
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	slot = sk;
 	bpf_probe_read_kernel(&raw, sizeof(raw), (void *)&slot);
 	if (socket_is_kernels(sk, raw))
 		bits |= SOCKET_KERNELS;
 	if (bpf_core_field_exists(raw->__sk_common.skc_net.net) &&
 	    BPF_CORE_READ(raw, __sk_common.skc_net.net, user_ns, level) > 0)
 		bits |= SOCKET_NESTED;
+	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)
+		bits |= SOCKET_DATAGRAM;
 	return (__u64)raw | bits;
 }
 
-/* NULL: no memory. */
+/* NULL: no memory, or no full socket. */
 static __always_inline struct remembered *socket_remember(struct __sk_buff *skb,
 							  struct bpf_sock *sk)
 {

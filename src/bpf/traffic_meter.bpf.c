@@ -30,23 +30,26 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 				  __be16 protocol, enum meter_direction direction)
 {
 	struct remembered *kept = socket_remember(skb, sk);
+	const struct owner *owner;
+	struct owner room;
 	struct packet packet;
-	struct owner owner;
+	__u32 uid;
 
 	if (settings.skip_nested && (kept ? kept->socket : socket_look(sk)) & SOCKET_NESTED)
 		return;
 	packet_parse(skb, start, protocol, &packet);
 	if (networks_untracked(&packet, direction, kept))
 		return;
-	owner_find(skb, sk, kept, direction, &owner);
-	ladder_count(skb, &packet, &owner, kept, direction);
+	owner = owner_find(skb, sk, kept, direction, &room, &uid);
+	ladder_count(skb, &packet, owner, uid, direction);
+	if (!kept)
+		ladder_note(METER_AUDIT_UNREMEMBERED, packet.bytes);
 }
 
 static __always_inline int meter_packet(struct __sk_buff *skb, enum meter_direction direction)
 {
 	struct bpf_sock *sk;
 
-	/* A cgroup's packets have a full socket, always: the socket is how they are the cgroup's. */
 	if (interfaces_metered(skb) && (sk = socket_of(skb)))
 		meter(skb, sk, 0, skb->protocol, direction);
 	return PACKET_PASSES;
@@ -77,7 +80,7 @@ int meter_frames(struct __sk_buff *skb)
 	if (frame_payload(skb, &start, &protocol))
 		return FRAME_PASSES;
 	if (!sk && frame_is_ip(protocol))
-		ladder_count_forwarded(skb->len - start);
+		ladder_note(METER_AUDIT_FORWARDED, skb->len - start);
 	else if (sk && frame_is_metered(skb))
 		meter(skb, sk, start, protocol, METER_OUT);
 	return FRAME_PASSES;

@@ -239,8 +239,7 @@ static int read_audit(struct capture *capture, uint32_t key, struct audit_value 
 		ret->counted.bytes += value->counted.bytes;
 		ret->total.packets += value->total.packets;
 		ret->total.bytes += value->total.bytes;
-		ret->total_wire_bytes += value->total_wire_bytes;
-		ret->unremembered += value->unremembered;
+		ret->total_extra_bytes += value->total_extra_bytes;
 	}
 	return 0;
 }
@@ -262,7 +261,7 @@ static int retire_totals(struct capture *capture)
 			return r;
 		difference.total.packets = value.total.packets - read->total.packets;
 		difference.total.bytes = value.total.bytes - read->total.bytes;
-		difference.total_wire_bytes = value.total_wire_bytes - read->total_wire_bytes;
+		difference.total_extra_bytes = value.total_extra_bytes - read->total_extra_bytes;
 		*read = value;
 		if (difference.total.packets || difference.total.bytes)
 			decode_total(i, &difference,
@@ -305,17 +304,16 @@ int capture_read_audit(struct capture *capture, struct capture_audit *ret)
 
 int capture_read_notes(struct capture *capture, struct capture_notes *ret)
 {
-	struct audit_value in, out, forwarded;
+	struct audit_value forwarded, unremembered;
 	int r;
 
-	if ((r = read_audit(capture, METER_IN, &in)) < 0 ||
-	    (r = read_audit(capture, METER_OUT, &out)) < 0 ||
-	    (r = read_audit(capture, METER_AUDIT_FORWARDED, &forwarded)) < 0)
+	if ((r = read_audit(capture, METER_AUDIT_FORWARDED, &forwarded)) < 0 ||
+	    (r = read_audit(capture, METER_AUDIT_UNREMEMBERED, &unremembered)) < 0)
 		return r;
 	*ret = (struct capture_notes){
 		.forwarded_packets = forwarded.counted.packets,
 		.forwarded_bytes = forwarded.counted.bytes,
-		.unremembered = in.unremembered + out.unremembered,
+		.unremembered = unremembered.counted.packets,
 	};
 	return 0;
 }

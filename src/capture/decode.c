@@ -58,7 +58,7 @@ static void decode_value(const struct table_value *value, struct traffic_record 
 	record->start_ns = value->first_ns;
 	record->end_ns = value->last_ns;
 	record->bytes = value->sum.bytes;
-	record->wire_bytes = value->wire_bytes;
+	record->wire_bytes = value->sum.bytes + value->extra_bytes;
 	record->packets = value->sum.packets;
 }
 
@@ -107,7 +107,7 @@ void decode_total(enum meter_direction direction, const struct audit_value *diff
 		.start_ns = now_ns,
 		.end_ns = now_ns,
 		.bytes = difference->total.bytes,
-		.wire_bytes = difference->total_wire_bytes,
+		.wire_bytes = difference->total.bytes + difference->total_extra_bytes,
 		.packets = difference->total.packets,
 		.uid = TRAFFIC_NO_UID,
 		.login_uid = TRAFFIC_NO_UID,

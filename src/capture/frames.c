@@ -47,7 +47,8 @@ static bool is_wanted(const struct frames *frames, const struct link *link)
 		return false;
 	if (frames->rule == CAPTURE_INTERFACES_ONLY)
 		return is_named(frames, link);
-	return !link->upper && (frames->rule == CAPTURE_INTERFACES_ALL || !is_named(frames, link));
+	return !link->upper && link->type != ARPHRD_LOOPBACK &&
+	       (frames->rule == CAPTURE_INTERFACES_ALL || !is_named(frames, link));
 }
 
 static struct frames_hook *find_hook(const struct frames *frames, uint32_t ifindex)

@@ -6,7 +6,8 @@
  * which a killed meter leaves and the next one of its instance replaces.
  *
  * Where an interface sends by another one (a vlan, a bond), the other one's hook sees the frame, so
- * that one alone has a hook; but for an interface that was asked for by name.
+ * that one alone has a hook; and the loopback has none, as what is sent there is seen where it is
+ * received: but for an interface that was asked for by name.
  */
 #ifndef CAPTURE_FRAMES_H
 #define CAPTURE_FRAMES_H

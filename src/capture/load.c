@@ -169,7 +169,7 @@ static void destroy_skeleton(struct traffic_meter_bpf **skeleton)
 
 /* Errors of loading are returned unlogged, others logged. */
 static int try_load(const struct capture_settings *settings, enum capture_owner owner,
-		    bool same_size, struct traffic_meter_bpf **ret)
+		    bool before_5_10, struct traffic_meter_bpf **ret)
 {
 	_cleanup_(templates_close) struct templates templates = { -1, -1 };
 	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = traffic_meter_bpf__open();
@@ -179,7 +179,8 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 		return -errno;
 	skeleton->rodata->settings.owner = (uint32_t)owner;
 	skeleton->rodata->settings.task_btf = features_have_task_btf();
-	if ((r = set_sizes(skeleton, settings, same_size, &templates)) < 0 ||
+	skeleton->rodata->settings.full_sockets = before_5_10;
+	if ((r = set_sizes(skeleton, settings, before_5_10, &templates)) < 0 ||
 	    (r = set_secret(skeleton)) < 0 || (r = traffic_meter_bpf__load(skeleton)) < 0)
 		return r;
 	*ret = steal_pointer(skeleton);
@@ -193,7 +194,7 @@ int load_programs(const struct capture_settings *settings, struct traffic_meter_
 
 	libbpf_set_print(print_libbpf);
 	r = try_load(settings, owner, false, ret);
-	if (r == -EINVAL)
+	if (r == -EINVAL || r == -EACCES)
 		r = try_load(settings, owner, true, ret);
 	if (r == -ENOMEM || r == -E2BIG)
 		return log_refused_sizes(r, settings);
