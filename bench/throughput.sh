@@ -70,7 +70,7 @@ throughput_ratios() {
 	done
 	words=
 	for which in "$@"; do
-		declare -g "ratio_$which=$(calculate %.3f "$(median ${figures[$which]}) / $(median ${figures[none]})")"
+		printf -v "ratio_$which" %s "$(calculate %.3f "$(median ${figures[$which]}) / $(median ${figures[none]})")"
 		words+="$which $(median ${ratios[$which]}) ($(spread ${ratios[$which]})), "
 	done
 	words+="none $(median ${figures[none]})"
