@@ -39,8 +39,8 @@ static __always_inline int record_packet(struct __sk_buff *skb, __u8 direction)
 		__builtin_memcpy(record->destination, &ipv4->daddr, 4);
 	} else if (skb->protocol == bpf_htons(0x86dd) && (void *)(ipv6 + 1) <= end) {
 		record->family = 6;
-		__builtin_memcpy(record->source, ipv6->addresses, 16);
-		__builtin_memcpy(record->destination, ipv6->addresses + 4, 16);
+		__builtin_memcpy(record->source, ipv6->saddr, 16);
+		__builtin_memcpy(record->destination, ipv6->daddr, 16);
 	} else {
 		bpf_ringbuf_discard(record, 0);
 		return 1;

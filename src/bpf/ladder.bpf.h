@@ -84,50 +84,50 @@ static __always_inline __u64 ring_wake_flag(struct audit_value *cpu)
 	return mark > before ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline void ring_fill_head(struct packet_record *head, struct __sk_buff *skb,
-					   const struct packet *packet, const struct owner *owner,
-					   __u32 uid, enum meter_direction direction)
+static __always_inline void ring_fill_head(struct packet_record *head, const struct packet *packet,
+					   const struct owner *owner)
 {
 	head->time_ns = bpf_ktime_get_ns();
 	head->owner = *owner;
-	head->owner.uid = uid;
+	head->owner.uid = packet->flow.uid;
 	head->bytes = packet->bytes;
 	head->wire_bytes = packet->wire_bytes;
-	head->ifindex = skb->ifindex;
-	head->source_port = packet->source_port;
-	head->destination_port = packet->destination_port;
-	head->family = packet->family;
-	head->protocol = packet->protocol;
-	head->direction = direction;
+	head->ifindex = packet->flow.ifindex;
+	head->source_port = packet->flow.source_port;
+	head->destination_port = packet->flow.destination_port;
+	head->family = packet->flow.family;
+	head->protocol = packet->flow.protocol;
+	head->direction = packet->flow.direction;
 	__builtin_memset(head->padding, 0, sizeof(head->padding));
 }
 
 /* Step 1. */
-static __always_inline bool ladder_packet(struct __sk_buff *skb, const struct packet *packet,
-					  const struct owner *owner, __u32 uid,
-					  enum meter_direction direction, struct audit_value *cpu)
+static __always_inline bool ladder_packet(const struct packet *packet, const struct owner *owner,
+					  struct audit_value *cpu)
 {
-	if (packet->family == 4) {
+	const struct flow_key *flow = &packet->flow;
+
+	if (flow->family == 4) {
 		struct packet_record_ipv4 *record =
 			bpf_ringbuf_reserve(&packets, sizeof(*record), 0);
 
 		if (!record)
 			return false;
-		ring_fill_head(&record->head, skb, packet, owner, uid, direction);
-		record->source = packet->ipv4.source;
-		record->destination = packet->ipv4.destination;
+		ring_fill_head(&record->head, packet, owner);
+		record->source = flow->source[0];
+		record->destination = flow->destination[0];
 		bpf_ringbuf_submit(record, ring_wake_flag(cpu));
 		return true;
 	}
-	if (packet->family == 6) {
+	if (flow->family == 6) {
 		struct packet_record_ipv6 *record =
 			bpf_ringbuf_reserve(&packets, sizeof(*record), 0);
 
 		if (!record)
 			return false;
-		ring_fill_head(&record->head, skb, packet, owner, uid, direction);
-		__builtin_memcpy(record->source, packet->ipv6.source, sizeof(record->source));
-		__builtin_memcpy(record->destination, packet->ipv6.destination,
+		ring_fill_head(&record->head, packet, owner);
+		__builtin_memcpy(record->source, flow->source, sizeof(record->source));
+		__builtin_memcpy(record->destination, flow->destination,
 				 sizeof(record->destination));
 		bpf_ringbuf_submit(record, ring_wake_flag(cpu));
 		return true;
@@ -148,18 +148,23 @@ static __always_inline __u64 tick_ns(struct audit_value *cpu)
 	return cpu->tick_ns;
 }
 
-static __always_inline void *table_in_use(void *slots)
+/* What a new entry is made as, so that it need not be made on the stack. */
+const struct flow_value table_zero = { 0 };
+
+/* The entry of the table in use, made if it is new. NULL: the table is full, or its lock is held by this
+ * very CPU below us. */
+static __always_inline void *table_entry(void *slots, const void *key)
 {
 	__u32 slot = 0;
+	void *value, *table = bpf_map_lookup_elem(slots, &slot);
 
-	return bpf_map_lookup_elem(slots, &slot);
-}
-
-/* A new entry. NULL: the table is full, or its lock is held by this very CPU below us. */
-static __always_inline void *table_make(void *table, const void *key, const void *first)
-{
+	if (!table)
+		return 0;
+	value = bpf_map_lookup_elem(table, key);
+	if (value)
+		return value;
 	/* Another CPU may have been quicker: then its entry is the one to add to. */
-	bpf_map_update_elem(table, key, first, BPF_NOEXIST);
+	bpf_map_update_elem(table, key, &table_zero, BPF_NOEXIST);
 	return bpf_map_lookup_elem(table, key);
 }
 
@@ -169,83 +174,45 @@ static __always_inline void table_add(struct table_value *value, const struct pa
 	sum_add(&value->sum, packet->bytes);
 	if (packet->wire_bytes != packet->bytes)
 		__sync_fetch_and_add(&value->extra_bytes, packet->wire_bytes - packet->bytes);
+	if (!value->first_ns)
+		value->first_ns = now_ns;
 	value->last_ns = now_ns;
 }
 
-static __always_inline struct flow_value *flow_make(void *table, const struct flow_key *key,
-						    const struct owner *owner, __u64 now_ns)
-{
-	struct flow_value first = { .value.first_ns = now_ns, .owner = *owner };
-
-	return table_make(table, key, &first);
-}
-
 /* Step 2. */
-static __always_inline bool ladder_flow(struct __sk_buff *skb, const struct packet *packet,
-					const struct owner *owner, __u32 uid,
-					enum meter_direction direction, __u64 now_ns)
+static __always_inline bool ladder_flow(const struct packet *packet, const struct owner *owner,
+					__u64 now_ns)
 {
-	void *table = table_in_use(&flows);
 	struct flow_value *flow;
-	struct flow_key key;
 
-	__builtin_memset(&key, 0, sizeof(key));
-	if (packet->family == 4) {
-		key.source[0] = packet->ipv4.source;
-		key.destination[0] = packet->ipv4.destination;
-	} else if (packet->family == 6) {
-		__builtin_memcpy(key.source, packet->ipv6.source, sizeof(key.source));
-		__builtin_memcpy(key.destination, packet->ipv6.destination,
-				 sizeof(key.destination));
-	} else {
+	if (!packet->flow.family)
 		return false;
-	}
-	key.uid = uid;
-	key.ifindex = skb->ifindex;
-	key.source_port = packet->source_port;
-	key.destination_port = packet->destination_port;
-	key.direction = direction;
-	key.family = packet->family;
-	key.protocol = packet->protocol;
-	if (!table)
-		return false;
-	flow = bpf_map_lookup_elem(table, &key);
-	if (!flow)
-		flow = flow_make(table, &key, owner, now_ns);
+	flow = table_entry(&flows, &packet->flow);
 	if (!flow)
 		return false;
 	/* A server's connection begins before a process was seen using it. */
-	if (!flow->owner.program[0] && owner->program[0])
+	if (!flow->value.first_ns || (!flow->owner.program[0] && owner->program[0]))
 		flow->owner = *owner;
 	table_add(&flow->value, packet, now_ns);
 	return true;
 }
 
 /* Step 3. */
-static __always_inline bool ladder_user(const struct packet *packet, __u32 uid,
-					enum meter_direction direction, __u64 now_ns)
+static __always_inline bool ladder_user(const struct packet *packet, __u64 now_ns)
 {
-	struct user_key key = { .uid = uid, .direction = direction };
-	struct table_value *user, first = { .first_ns = now_ns };
-	void *table = table_in_use(&users);
+	struct user_key key = { .uid = packet->flow.uid, .direction = packet->flow.direction };
+	struct table_value *user = table_entry(&users, &key);
 
-	if (!table)
-		return false;
-	user = bpf_map_lookup_elem(table, &key);
-	if (!user)
-		user = table_make(table, &key, &first);
 	if (!user)
 		return false;
 	table_add(user, packet, now_ns);
 	return true;
 }
 
-/* owner: what goes with a record; uid: who is charged. */
-static __always_inline void ladder_count(struct __sk_buff *skb, const struct packet *packet,
-					 const struct owner *owner, __u32 uid,
-					 enum meter_direction direction)
+/* owner: what goes with a record, beside the uid that is charged. */
+static __always_inline void ladder_count(const struct packet *packet, const struct owner *owner)
 {
-	__u32 key = direction;
+	__u32 key = packet->flow.direction;
 	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
 	__u64 now_ns;
 
@@ -255,13 +222,10 @@ static __always_inline void ladder_count(struct __sk_buff *skb, const struct pac
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
-	if (settings.records == METER_RECORDS_PACKET &&
-	    ladder_packet(skb, packet, owner, uid, direction, cpu))
+	if (settings.records == METER_RECORDS_PACKET && ladder_packet(packet, owner, cpu))
 		return;
 	now_ns = tick_ns(cpu);
-	if (ladder_flow(skb, packet, owner, uid, direction, now_ns))
-		return;
-	if (ladder_user(packet, uid, direction, now_ns))
+	if (ladder_flow(packet, owner, now_ns) || ladder_user(packet, now_ns))
 		return;
 	sum_add(&cpu->total, packet->bytes);
 	__sync_fetch_and_add(&cpu->total_extra_bytes, packet->wire_bytes - packet->bytes);

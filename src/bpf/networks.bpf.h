@@ -105,41 +105,39 @@ static __always_inline bool networks_hold_ipv6(const struct networks_set *set, _
 }
 
 static __always_inline bool networks_hold(const struct networks_set *set, __u32 active,
-					  const struct packet *packet, bool source)
+					  const struct flow_key *flow, bool source)
 {
-	if (packet->family == 4)
+	if (flow->family == 4)
 		return networks_hold_ipv4(set, active,
-					  source ? packet->ipv4.source : packet->ipv4.destination);
-	return networks_hold_ipv6(set, active,
-				  source ? packet->ipv6.source : packet->ipv6.destination);
+					  source ? flow->source[0] : flow->destination[0]);
+	return networks_hold_ipv6(set, active, source ? flow->source : flow->destination);
 }
 
 static __always_inline bool networks_judge(const struct networks_set *set, __u32 active,
-					   const struct packet *packet,
+					   const struct flow_key *flow,
 					   enum meter_direction direction)
 {
 	switch (settings.match) {
 	case METER_MATCH_EITHER:
-		return networks_hold(set, active, packet, true) ||
-		       networks_hold(set, active, packet, false);
+		return networks_hold(set, active, flow, true) ||
+		       networks_hold(set, active, flow, false);
 	case METER_MATCH_REMOTE:
-		return networks_hold(set, active, packet, direction == METER_IN);
+		return networks_hold(set, active, flow, direction == METER_IN);
 	default:
-		return networks_hold(set, active, packet, true) &&
-		       networks_hold(set, active, packet, false);
+		return networks_hold(set, active, flow, true) &&
+		       networks_hold(set, active, flow, false);
 	}
 }
 
 /* Multilinear, with secret factors: nobody can choose two addresses that collide. */
-static __always_inline __u64 networks_hash(const struct packet *packet, bool source,
+static __always_inline __u64 networks_hash(const struct flow_key *flow, bool source,
 					   const volatile __u64 *secret)
 {
 	__u32 part[4];
 
-	if (packet->family == 4)
-		return secret[0] * (source ? packet->ipv4.source : packet->ipv4.destination);
-	__builtin_memcpy(part, source ? packet->ipv6.source : packet->ipv6.destination,
-			 sizeof(part));
+	if (flow->family == 4)
+		return secret[0] * (source ? flow->source[0] : flow->destination[0]);
+	__builtin_memcpy(part, source ? flow->source : flow->destination, sizeof(part));
 	return secret[0] * part[0] + secret[1] * part[1] + secret[2] * part[2] +
 	       secret[3] * part[3];
 }
@@ -147,12 +145,12 @@ static __always_inline __u64 networks_hash(const struct packet *packet, bool sou
 /* The word of a verdict without its bit: a hash of the socket's own end and the peer's, whichever way
  * the packet goes, and the generation of the list. */
 static __always_inline __u64 networks_verdict_key(const struct networks_set *set,
-						  const struct packet *packet,
+						  const struct flow_key *flow,
 						  enum meter_direction direction)
 {
 	bool in = direction == METER_IN;
-	__u64 hash = networks_hash(packet, in, networks_secret) +
-		     networks_hash(packet, !in, networks_secret + 4);
+	__u64 hash = networks_hash(flow, in, networks_secret) +
+		     networks_hash(flow, !in, networks_secret + 4);
 
 	return (hash & ~0xffffffull) | (set->generation & 0x7fffff) << 1;
 }
@@ -165,7 +163,7 @@ static __always_inline bool networks_any(const struct networks_set *set)
 /* The verdict on the two ends of a socket's last packet is remembered with it: a connected socket has
  * no others, and one that is not mostly talks to the same peer for a while. Where 40 bits of hash
  * are equal for different ends, once in 10^12 changes of the peer, a packet is judged as the last. */
-static __always_inline bool networks_untracked(const struct packet *packet,
+static __always_inline bool networks_untracked(const struct flow_key *flow,
 					       enum meter_direction direction,
 					       struct remembered *kept)
 {
@@ -174,7 +172,7 @@ static __always_inline bool networks_untracked(const struct packet *packet,
 	__u32 active;
 	__u64 key;
 
-	if (!settings.networks || !packet->family)
+	if (!settings.networks || !flow->family)
 		return false;
 	/* Read once for each packet: what it says then holds for the packet to the end. */
 	active = *(volatile __u32 *)&networks_control.active & (NETWORKS_SETS - 1);
@@ -182,11 +180,11 @@ static __always_inline bool networks_untracked(const struct packet *packet,
 	if (!networks_any(set))
 		return false;
 	if (!kept)
-		return networks_judge(set, active, packet, direction);
-	key = networks_verdict_key(set, packet, direction);
+		return networks_judge(set, active, flow, direction);
+	key = networks_verdict_key(set, flow, direction);
 	if ((kept->verdict & ~1ull) == key)
 		return kept->verdict & 1;
-	untracked = networks_judge(set, active, packet, direction);
+	untracked = networks_judge(set, active, flow, direction);
 	kept->verdict = key | untracked;
 	return untracked;
 }

@@ -33,22 +33,9 @@
 #define IPV6_EXTENSIONS_MAX 7
 
 struct packet {
-	__u8 family;
-	__u8 protocol;
-	__be16 source_port;
-	__be16 destination_port;
-	__u32 bytes; /* from the IP header on */
+	struct flow_key flow; /* of what the packet says; whose it is comes later */
+	__u32 bytes;	      /* from the IP header on */
 	__u32 wire_bytes;
-	union {
-		struct {
-			__be32 source;
-			__be32 destination;
-		} ipv4;
-		struct {
-			__be32 source[4];
-			__be32 destination[4];
-		} ipv6;
-	};
 };
 
 /* `size` bytes (a constant) from the offset on, which is a multiple of 4 from the IP header, as every
@@ -76,7 +63,7 @@ static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, __u32 star
 
 	if (!size)
 		return packet->bytes;
-	if (packet->protocol == IPPROTO_TCP) {
+	if (packet->flow.protocol == IPPROTO_TCP) {
 		data_offset = packet_at(skb, offset + 12, &buffer, sizeof(buffer));
 		if (!data_offset)
 			return packet->bytes;
@@ -97,7 +84,7 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 	packet->wire_bytes = packet_wire_bytes(skb, start, offset, packet);
 	if (!first_fragment)
 		return;
-	switch (packet->protocol) {
+	switch (packet->flow.protocol) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
@@ -105,8 +92,8 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 		ports = packet_at(skb, offset, &buffer, sizeof(buffer));
 		if (!ports)
 			return;
-		packet->source_port = ports[0];
-		packet->destination_port = ports[1];
+		packet->flow.source_port = ports[0];
+		packet->flow.destination_port = ports[1];
 	}
 }
 
@@ -124,10 +111,10 @@ static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, __u32 start
 	if (header->version_ihl >> 4 != 4 || header_size < sizeof(*header))
 		return;
 
-	packet->family = 4;
-	packet->protocol = header->protocol;
-	packet->ipv4.source = header->saddr;
-	packet->ipv4.destination = header->daddr;
+	packet->flow.family = 4;
+	packet->flow.protocol = header->protocol;
+	packet->flow.source[0] = header->saddr;
+	packet->flow.destination[0] = header->daddr;
 	packet_parse_transport(skb, start, start + header_size,
 			       !(header->frag_off & bpf_htons(0x1fff)), packet);
 }
@@ -146,7 +133,7 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
 		    next != IPPROTO_FRAGMENT && next != IPPROTO_DSTOPTS && next != IPPROTO_AH)
 			break;
-		packet->protocol = next;
+		packet->flow.protocol = next;
 		extension = packet_at(skb, offset, &buffer, sizeof(buffer));
 		if (!extension)
 			return;
@@ -163,7 +150,7 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 		if (!first_fragment)
 			break;
 	}
-	packet->protocol = next;
+	packet->flow.protocol = next;
 	packet_parse_transport(skb, start, offset, first_fragment, packet);
 }
 
@@ -176,16 +163,19 @@ static __always_inline void packet_parse_ipv6(struct __sk_buff *skb, __u32 start
 	header = packet_at(skb, start, &buffer, sizeof(buffer));
 	if (!header || bpf_ntohl(header->start.version_class_flow) >> 28 != 6)
 		return;
-	__builtin_memcpy(&packet->ipv6, header->addresses, sizeof(packet->ipv6));
-	packet->family = 6;
+	__builtin_memcpy(packet->flow.source, header->saddr, sizeof(header->saddr));
+	__builtin_memcpy(packet->flow.destination, header->daddr, sizeof(header->daddr));
+	packet->flow.family = 6;
 	packet_parse_ipv6_payload(skb, start, header->start.nexthdr, packet);
 }
 
 /* start: where the IP header is. */
 static __always_inline void packet_parse(struct __sk_buff *skb, __u32 start, __be16 protocol,
-					 struct packet *packet)
+					 enum meter_direction direction, struct packet *packet)
 {
 	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->flow.ifindex = skb->ifindex;
+	packet->flow.direction = direction;
 	packet->bytes = packet->wire_bytes = skb->len - start;
 	if (protocol == bpf_htons(ETH_P_IP))
 		packet_parse_ipv4(skb, start, packet);

@@ -33,15 +33,14 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 	const struct owner *owner;
 	struct owner room;
 	struct packet packet;
-	__u32 uid;
 
 	if (settings.skip_nested && (kept ? kept->socket : socket_look(sk)) & SOCKET_NESTED)
 		return;
-	packet_parse(skb, start, protocol, &packet);
-	if (networks_untracked(&packet, direction, kept))
+	packet_parse(skb, start, protocol, direction, &packet);
+	if (networks_untracked(&packet.flow, direction, kept))
 		return;
-	owner = owner_find(skb, sk, kept, direction, &room, &uid);
-	ladder_count(skb, &packet, owner, uid, direction);
+	owner = owner_find(skb, sk, kept, direction, &room, &packet.flow.uid);
+	ladder_count(&packet, owner);
 	if (!kept)
 		ladder_note(METER_AUDIT_UNREMEMBERED, packet.bytes);
 }

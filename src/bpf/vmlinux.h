@@ -193,7 +193,8 @@ struct ipv6_start {
 
 struct ipv6hdr {
 	struct ipv6_start start;
-	__be32 addresses[8]; /* source, destination */
+	__be32 saddr[4];
+	__be32 daddr[4];
 };
 
 #endif
