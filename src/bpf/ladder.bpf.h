@@ -35,6 +35,13 @@ struct flows_table {
 	__type(value, struct flow_value);
 } flows_a SEC(".maps"), flows_b SEC(".maps");
 
+struct recent_table {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, METER_RECENT);
+	__type(key, __u32);
+	__type(value, struct recent_flow);
+} recent_a SEC(".maps"), recent_b SEC(".maps");
+
 struct users_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -52,6 +59,7 @@ struct users_table {
 	} name SEC(".maps") = { .values = { &initial } }
 
 TABLE_SLOT(flows, flows_table, flows_a);
+TABLE_SLOT(recent, recent_table, recent_a);
 TABLE_SLOT(users, users_table, users_a);
 
 struct {
@@ -60,12 +68,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct audit_value);
 } audit SEC(".maps");
-
-static __always_inline void sum_add(struct meter_sum *sum, __u32 bytes)
-{
-	__sync_fetch_and_add(&sum->packets, 1);
-	__sync_fetch_and_add(&sum->bytes, bytes);
-}
 
 /* The ring's fill is looked at each so many packets of a CPU and direction, a power of two: the
  * reader's position is on a cache line that the reader writes. */
@@ -77,7 +79,7 @@ static __always_inline __u64 ring_wake_flag(struct audit_value *cpu)
 {
 	__u64 mark, before = cpu->ring_mark;
 
-	if (*(volatile __u64 *)&cpu->counted.packets & (RING_LOOK_PACKETS - 1))
+	if (*(volatile __u64 *)&cpu->packets & (RING_LOOK_PACKETS - 1))
 		return BPF_RB_NO_WAKEUP;
 	mark = bpf_ringbuf_query(&packets, BPF_RB_AVAIL_DATA) / settings.ring_wake_bytes;
 	cpu->ring_mark = mark;
@@ -168,67 +170,135 @@ static __always_inline void *table_entry(void *slots, const void *key)
 	return bpf_map_lookup_elem(table, key);
 }
 
-static __always_inline void table_add(struct table_value *value, const struct packet *packet,
-				      __u64 now_ns)
+static __always_inline void table_add(struct table_value *value, const struct table_value *more)
 {
-	sum_add(&value->sum, packet->bytes);
-	if (packet->wire_bytes != packet->bytes)
-		__sync_fetch_and_add(&value->extra_bytes, packet->wire_bytes - packet->bytes);
+	__sync_fetch_and_add(&value->sum.packets, more->sum.packets);
+	__sync_fetch_and_add(&value->sum.bytes, more->sum.bytes);
+	if (more->extra_bytes)
+		__sync_fetch_and_add(&value->extra_bytes, more->extra_bytes);
 	if (!value->first_ns)
-		value->first_ns = now_ns;
-	value->last_ns = now_ns;
+		value->first_ns = more->first_ns;
+	value->last_ns = more->last_ns;
 }
 
 /* Step 2. */
-static __always_inline bool ladder_flow(const struct packet *packet, const struct owner *owner,
-					__u64 now_ns)
+static __always_inline bool ladder_flow(const struct flow_key *key, const struct owner *owner,
+					const struct table_value *more)
 {
 	struct flow_value *flow;
 
-	if (!packet->flow.family)
+	if (!key->family)
 		return false;
-	flow = table_entry(&flows, &packet->flow);
+	flow = table_entry(&flows, key);
 	if (!flow)
 		return false;
 	/* A server's connection begins before a process was seen using it. */
 	if (!flow->value.first_ns || (!flow->owner.program[0] && owner->program[0]))
 		flow->owner = *owner;
-	table_add(&flow->value, packet, now_ns);
+	table_add(&flow->value, more);
 	return true;
 }
 
 /* Step 3. */
-static __always_inline bool ladder_user(const struct packet *packet, __u64 now_ns)
+static __always_inline bool ladder_user(const struct flow_key *flow, const struct table_value *more)
 {
-	struct user_key key = { .uid = packet->flow.uid, .direction = packet->flow.direction };
+	struct user_key key = { .uid = flow->uid, .direction = flow->direction };
 	struct table_value *user = table_entry(&users, &key);
 
 	if (!user)
 		return false;
-	table_add(user, packet, now_ns);
+	table_add(user, more);
+	return true;
+}
+
+/* From step 2 on down. */
+static __always_inline void ladder_merge(const struct flow_key *flow, const struct owner *owner,
+					 const struct table_value *more, struct audit_value *cpu)
+{
+	if (ladder_flow(flow, owner, more) || ladder_user(flow, more))
+		return;
+	__sync_fetch_and_add(&cpu->total.packets, more->sum.packets);
+	__sync_fetch_and_add(&cpu->total.bytes, more->sum.bytes);
+	__sync_fetch_and_add(&cpu->total_extra_bytes, more->extra_bytes);
+}
+
+static __always_inline struct recent_flow *recent_find(const struct flow_key *flow)
+{
+	__u32 half = METER_RECENT / METER_DIRECTIONS, slot = 0, index;
+	void *table = bpf_map_lookup_elem(&recent, &slot);
+
+	index = flow->source[0] ^ flow->destination[0] ^ flow->source_port ^
+		flow->destination_port << 3;
+	index ^= index >> 16;
+	index ^= index >> 8;
+	index = flow->direction * half + (index & (half - 1));
+	return table ? bpf_map_lookup_elem(table, &index) : 0;
+}
+
+static __always_inline bool flow_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) |
+		 (x[5] ^ y[5]));
+}
+
+/* For a program that is alone on its CPU: among the recent flows, from where what was there before
+ * goes to the table. */
+static __always_inline bool recent_add(const struct flow_key *flow, const struct owner *owner,
+				       const struct table_value *more, struct audit_value *cpu)
+{
+	struct recent_flow *entry = recent_find(flow);
+	struct table_value *value;
+
+	if (!entry || !flow->family)
+		return false;
+	value = &entry->value.value;
+	if (value->sum.packets && !flow_equal(&entry->key, flow)) {
+		ladder_merge(&entry->key, &entry->value.owner, value, cpu);
+		value->sum.packets = 0;
+	}
+	if (!value->sum.packets) {
+		entry->key = *flow;
+		entry->value.owner = *owner;
+		*value = *more;
+		return true;
+	}
+	value->sum.packets++;
+	value->sum.bytes += more->sum.bytes;
+	value->extra_bytes += more->extra_bytes;
+	value->last_ns = more->last_ns;
+	if (!entry->value.owner.program[0] && owner->program[0])
+		entry->value.owner = *owner;
 	return true;
 }
 
 /* owner: what goes with a record, beside the uid that is charged. */
 static __always_inline void ladder_count(const struct packet *packet, const struct owner *owner)
 {
+	struct table_value more = { .sum = { 1, packet->bytes },
+				    .extra_bytes = packet->wire_bytes - packet->bytes };
 	__u32 key = packet->flow.direction;
 	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
-	__u64 now_ns;
+	bool alone;
 
 	if (!cpu) /* never: the key is in the array's range, which only the verifier doubts */
 		return;
-	sum_add(&cpu->counted, packet->bytes);
+	__sync_fetch_and_add(&cpu->packets, 1);
+	alone = *(volatile __u64 *)&cpu->packets == *(volatile __u64 *)&cpu->ended + 1;
+	if (alone)
+		*(volatile __u64 *)&cpu->bytes += packet->bytes;
+	else
+		__sync_fetch_and_add(&cpu->nested_bytes, packet->bytes);
 
 	/* The packet passes; only its record may be too many for a step. Count it on the next, so
 	 * that the totals are never short. */
-	if (settings.records == METER_RECORDS_PACKET && ladder_packet(packet, owner, cpu))
-		return;
-	now_ns = tick_ns(cpu);
-	if (ladder_flow(packet, owner, now_ns) || ladder_user(packet, now_ns))
-		return;
-	sum_add(&cpu->total, packet->bytes);
-	__sync_fetch_and_add(&cpu->total_extra_bytes, packet->wire_bytes - packet->bytes);
+	if (settings.records == METER_RECORDS_FLOW || !ladder_packet(packet, owner, cpu)) {
+		more.first_ns = more.last_ns = tick_ns(cpu);
+		if (!alone || !recent_add(&packet->flow, owner, &more, cpu))
+			ladder_merge(&packet->flow, owner, &more, cpu);
+	}
+	__sync_fetch_and_add(&cpu->ended, 1);
 }
 
 /* What is beside the ladder. */
@@ -237,8 +307,10 @@ static __always_inline void ladder_note(enum meter_audit what, __u32 bytes)
 	__u32 key = what;
 	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
 
-	if (cpu)
-		sum_add(&cpu->counted, bytes);
+	if (!cpu)
+		return;
+	__sync_fetch_and_add(&cpu->packets, 1);
+	__sync_fetch_and_add(&cpu->nested_bytes, bytes);
 }
 
 #endif

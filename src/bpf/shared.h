@@ -166,6 +166,18 @@ struct flow_value {
 
 _Static_assert(sizeof(struct flow_value) == 72, "map layout");
 
+/* In front of step 2, for each CPU: the flows of the last packets, so that the next packet of one costs
+ * no look-up in the table. Each direction has half of the entries, a power of two. */
+#define METER_RECENT 64
+
+struct recent_flow {
+	struct flow_key key;
+	struct flow_value value; /* no packets: the entry is free */
+	__u64 padding;
+};
+
+_Static_assert(sizeof(struct recent_flow) == 128, "map layout");
+
 /* The audit counters: one for each direction, and then what is beside the ladder. */
 enum meter_audit {
 	METER_AUDIT_FORWARDED = METER_DIRECTIONS, /* left by a metered interface without a socket */
@@ -173,20 +185,28 @@ enum meter_audit {
 	METER_AUDIT_ENTRIES,
 };
 
-/* Per CPU and direction, never set back. */
+/* Per CPU and direction, never set back. What the hooks took on is `packets` packets of `bytes` +
+ * `nested_bytes` bytes. A program adds to `packets` when it begins with one and to `ended` when it has
+ * done, both atomically. If by these it is alone on its CPU it adds to `bytes`, and to the recent flows,
+ * without; one that came in between, by an interrupt or by preemption, leaves those alone. */
 struct audit_value {
-	struct meter_sum counted; /* all that the hooks took on */
-	struct meter_sum total;	  /* the part of it that only step 4 had room for */
-	__u64 total_extra_bytes;
+	__u64 packets;
+	__u64 ended;
+	__u64 bytes;
+	__u64 nested_bytes;
 
-	/* Of no interest to user space: the ring's fill when last looked at, in parts; and the time,
-	 * read once a tick. */
-	__u64 ring_mark;
+	/* Of no interest to user space: the time, read once a tick; and the ring's fill when last
+	 * looked at, in parts. */
 	__u64 tick;
 	__u64 tick_ns;
+	__u64 ring_mark;
+
+	struct meter_sum total; /* the part that only step 4 had room for */
+	__u64 total_extra_bytes;
+	__u64 padding[6];
 };
 
-_Static_assert(sizeof(struct audit_value) == 64, "map layout");
+_Static_assert(sizeof(struct audit_value) == 128, "map layout");
 
 /* The untracked list. Two sets, of which one is active: its index is stored in one write, so no
  * packet is judged by a half-loaded list. The maps are networks_ipv4[set], networks_ipv6[set] and

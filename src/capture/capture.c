@@ -15,6 +15,7 @@
 #include "capture/frames.h"
 #include "capture/interfaces.h"
 #include "capture/load.h"
+#include "capture/recent.h"
 #include "capture/ring.h"
 #include "capture/tables.h"
 #include "capture/untracked.h"
@@ -26,6 +27,7 @@ struct capture {
 	struct traffic_meter_bpf *skeleton;
 	struct bpf_link *links[METER_DIRECTIONS];
 	struct ring ring;
+	struct recent recent;
 	struct tables flows, users;
 	struct untracked untracked;
 	struct metered_interfaces interfaces;
@@ -59,7 +61,11 @@ static int open_readers(struct capture *capture)
 	capture->audit_per_cpu = calloc((size_t)capture->n_cpus, sizeof(*capture->audit_per_cpu));
 	if (!capture->audit_per_cpu)
 		return -ENOMEM;
-	if ((r = open_tables(&capture->flows, skeleton->maps.flows, skeleton->maps.flows_a,
+	if ((r = recent_open(&capture->recent, bpf_map__fd(skeleton->maps.recent),
+			     (int[]){ bpf_map__fd(skeleton->maps.recent_a),
+				      bpf_map__fd(skeleton->maps.recent_b) },
+			     capture->n_cpus)) < 0 ||
+	    (r = open_tables(&capture->flows, skeleton->maps.flows, skeleton->maps.flows_a,
 			     skeleton->maps.flows_b)) < 0 ||
 	    (r = open_tables(&capture->users, skeleton->maps.users, skeleton->maps.users_a,
 			     skeleton->maps.users_b)) < 0)
@@ -171,6 +177,7 @@ void capture_close(struct capture *capture)
 	frames_detach(&capture->frames);
 	interfaces_close(&capture->interfaces);
 	ring_close(&capture->ring);
+	recent_close(&capture->recent);
 	tables_close(&capture->flows);
 	tables_close(&capture->users);
 	traffic_meter_bpf__destroy(capture->skeleton);
@@ -191,8 +198,13 @@ int capture_ring_fd(const struct capture *capture)
 /* The next entry of the retired tables, step by step. */
 static int next_entry(struct capture *capture, struct traffic_record *ret)
 {
+	const struct recent_flow *left = recent_next(&capture->recent);
 	const void *key, *value;
-	int r = tables_next(&capture->flows, &key, &value);
+	int r;
+
+	if (left)
+		return decode_flow(&left->key, &left->value, ret) ?: 1;
+	r = tables_next(&capture->flows, &key, &value);
 
 	if (r != 0)
 		return r > 0 ? (decode_flow(key, value, ret) ?: 1) : r;
@@ -235,8 +247,8 @@ static int read_audit(struct capture *capture, uint32_t key, struct audit_value 
 	for (int cpu = 0; cpu < capture->n_cpus; cpu++) {
 		const struct audit_value *value = &capture->audit_per_cpu[cpu];
 
-		ret->counted.packets += value->counted.packets;
-		ret->counted.bytes += value->counted.bytes;
+		ret->packets += value->packets;
+		ret->bytes += value->bytes + value->nested_bytes;
 		ret->total.packets += value->total.packets;
 		ret->total.bytes += value->total.bytes;
 		ret->total_extra_bytes += value->total_extra_bytes;
@@ -279,11 +291,26 @@ static int retire_used(struct tables *tables)
 	return r == -EBUSY ? 0 : r;
 }
 
+/* The recent flows first: what of the table's they push out until it retires is in it. */
+static int retire_flows(struct capture *capture)
+{
+	int r;
+
+	if (capture->flows.retired)
+		return 0;
+	r = tables_active_used(&capture->flows) ? 1 : recent_used(&capture->recent);
+	if (r <= 0)
+		return r;
+	if ((r = recent_swap(&capture->recent)) < 0 || (r = tables_retire(&capture->flows)) < 0)
+		return r;
+	return recent_merge(&capture->recent, tables_retired_fd(&capture->flows));
+}
+
 int capture_retire(struct capture *capture)
 {
 	int r;
 
-	if ((r = retire_used(&capture->flows)) < 0 || (r = retire_used(&capture->users)) < 0)
+	if ((r = retire_flows(capture)) < 0 || (r = retire_used(&capture->users)) < 0)
 		return log_error_errno(r, "retire the flow and user tables");
 	return retire_totals(capture);
 }
@@ -296,8 +323,8 @@ int capture_read_audit(struct capture *capture, struct capture_audit *ret)
 
 		if (r < 0)
 			return r;
-		ret->packets[i] = value.counted.packets;
-		ret->bytes[i] = value.counted.bytes;
+		ret->packets[i] = value.packets;
+		ret->bytes[i] = value.bytes;
 	}
 	return 0;
 }
@@ -311,9 +338,9 @@ int capture_read_notes(struct capture *capture, struct capture_notes *ret)
 	    (r = read_audit(capture, METER_AUDIT_UNREMEMBERED, &unremembered)) < 0)
 		return r;
 	*ret = (struct capture_notes){
-		.forwarded_packets = forwarded.counted.packets,
-		.forwarded_bytes = forwarded.counted.bytes,
-		.unremembered = unremembered.counted.packets,
+		.forwarded_packets = forwarded.packets,
+		.forwarded_bytes = forwarded.bytes,
+		.unremembered = unremembered.packets,
 	};
 	return 0;
 }
@@ -352,7 +379,8 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret)
 	while (ring_next(&ring, &data, &size))
 		if (decode_packet(data, size, &record) == 0)
 			add_record(ret, &record);
-	if ((r = tables_look(&capture->flows, add_flow, ret)) < 0 ||
+	if ((r = recent_look(&capture->recent, add_flow, ret)) < 0 ||
+	    (r = tables_look(&capture->flows, add_flow, ret)) < 0 ||
 	    (r = tables_look(&capture->users, add_user, ret)) < 0)
 		return log_error_errno(r, "look into the flow and user tables");
 	for (unsigned int i = 0; i < capture->n_totals; i++)

@@ -39,6 +39,12 @@ bool tables_active_used(const struct tables *tables);
  * error of bpf(2). */
 int tables_retire(struct tables *tables);
 
+/* The one that retired last: the caller's to add to until its first entry is read. */
+static inline int tables_retired_fd(const struct tables *tables)
+{
+	return tables->inner_fd[!tables->active];
+}
+
 /* Return when no program runs any more that was running now: the kernel waits for them at each change
  * of the slot, also one that puts in what is there. */
 void tables_wait(const struct tables *tables);
