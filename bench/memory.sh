@@ -32,7 +32,8 @@ look() {
 memory_packets() {
 	local log=$directory/log files=$directory/files largest=0 sender
 	networks_list 100000 >"$directory/list"
-	start_meter "$log" "$files" --untracked "$directory/list"
+	# One process is all the users: each by the socket that it made for them.
+	start_meter "$log" "$files" --owner socket --untracked "$directory/list"
 	look
 	result "memory: beside the ring, with 100,000 networks" "$((largest)) KiB after the start"
 	send --milliseconds 5000 --users 100 --first-uid 200000 &

@@ -71,7 +71,8 @@ throughput_ratios() {
 	words=
 	for which in "$@"; do
 		printf -v "ratio_$which" %s "$(calculate %.3f "$(median ${figures[$which]}) / $(median ${figures[none]})")"
-		words+="$which $(median ${ratios[$which]}) ($(spread ${ratios[$which]})), "
+		local name=ratio_$which
+		words+="$which ${!name} (by rounds $(median ${ratios[$which]}), $(spread ${ratios[$which]})), "
 	done
 	words+="none $(median ${figures[none]})"
 }

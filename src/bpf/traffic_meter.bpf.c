@@ -12,6 +12,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "audit.bpf.h"
 #include "frames.bpf.h"
 #include "interfaces.bpf.h"
 #include "ladder.bpf.h"
@@ -42,7 +43,7 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 	owner = owner_find(skb, sk, kept, direction, &room, &packet.flow.uid);
 	ladder_count(&packet, owner);
 	if (!kept)
-		ladder_note(METER_AUDIT_UNREMEMBERED, packet.bytes);
+		audit_note(METER_AUDIT_UNREMEMBERED, packet.bytes);
 }
 
 static __always_inline int meter_packet(struct __sk_buff *skb, enum meter_direction direction)
@@ -79,7 +80,7 @@ int meter_frames(struct __sk_buff *skb)
 	if (frame_payload(skb, &start, &protocol))
 		return FRAME_PASSES;
 	if (!sk && frame_is_ip(protocol))
-		ladder_note(METER_AUDIT_FORWARDED, skb->len - start);
+		audit_note(METER_AUDIT_FORWARDED, skb->len - start);
 	else if (sk && frame_is_metered(skb))
 		meter(skb, sk, start, protocol, METER_OUT);
 	return FRAME_PASSES;

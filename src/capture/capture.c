@@ -367,7 +367,8 @@ static void add_user(void *sum, const void *key, const void *value)
 		add_record(sum, &record);
 }
 
-int capture_read_held(struct capture *capture, struct capture_audit *ret)
+int capture_read_held(struct capture *capture, struct capture_audit *ret,
+		      struct capture_audit *ret_twice)
 {
 	struct ring ring = capture->ring; /* a look that moves nothing */
 	struct traffic_record record;
@@ -375,13 +376,14 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret)
 	size_t size;
 	int r;
 
-	*ret = (struct capture_audit){ 0 };
+	*ret = *ret_twice = (struct capture_audit){ 0 };
 	while (ring_next(&ring, &data, &size))
 		if (decode_packet(data, size, &record) == 0)
 			add_record(ret, &record);
 	if ((r = recent_look(&capture->recent, add_flow, ret)) < 0 ||
 	    (r = tables_look(&capture->flows, add_flow, ret)) < 0 ||
-	    (r = tables_look(&capture->users, add_user, ret)) < 0)
+	    (r = tables_look(&capture->users, add_user, ret)) < 0 ||
+	    (r = recent_look_again(&capture->recent, add_flow, ret_twice)) < 0)
 		return log_error_errno(r, "look into the flow and user tables");
 	for (unsigned int i = 0; i < capture->n_totals; i++)
 		add_record(ret, &capture->totals[i]);

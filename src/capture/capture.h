@@ -108,8 +108,10 @@ int capture_read_audit(struct capture *capture, struct capture_audit *ret);
 int capture_read_notes(struct capture *capture, struct capture_notes *ret);
 
 /* What the ring and the tables hold that capture_next() has not returned. While traffic flows it is
- * right but for the packets of the moment. */
-int capture_read_held(struct capture *capture, struct capture_audit *ret);
+ * right but for the packets of the moment, and for *ret_twice, which may have been seen in two places
+ * on its way from the one to the other. */
+int capture_read_held(struct capture *capture, struct capture_audit *ret,
+		      struct capture_audit *ret_twice);
 
 /* The policy in force, which may be a fall-back. */
 enum capture_owner capture_owner_policy(const struct capture *capture);

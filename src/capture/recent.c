@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int recent_open(struct recent *recent, int outer_fd, const int inner_fd[2], int n_cpus)
 {
@@ -12,14 +13,16 @@ int recent_open(struct recent *recent, int outer_fd, const int inner_fd[2], int 
 		.inner_fd = { inner_fd[0], inner_fd[1] },
 		.n_cpus = n_cpus,
 		.of_cpus = calloc((size_t)n_cpus, sizeof(*recent->of_cpus)),
+		.seen = calloc((size_t)n_cpus * METER_RECENT, sizeof(*recent->seen)),
 		.left = calloc((size_t)n_cpus * METER_RECENT, sizeof(*recent->left)),
 	};
-	return recent->of_cpus && recent->left ? 0 : -ENOMEM;
+	return recent->of_cpus && recent->seen && recent->left ? 0 : -ENOMEM;
 }
 
 void recent_close(struct recent *recent)
 {
 	free(recent->of_cpus);
+	free(recent->seen);
 	free(recent->left);
 	*recent = (struct recent){ 0 };
 }
@@ -116,8 +119,9 @@ const struct recent_flow *recent_next(struct recent *recent)
 	return recent->position < recent->n_left ? &recent->left[recent->position++] : NULL;
 }
 
-int recent_look(struct recent *recent,
-		void (*see)(void *userdata, const void *key, const void *value), void *userdata)
+typedef void (*see_fn)(void *userdata, const void *key, const void *value);
+
+int recent_look(struct recent *recent, see_fn see, void *userdata)
 {
 	for (size_t i = recent->position; i < recent->n_left; i++)
 		see(userdata, &recent->left[i].key, &recent->left[i].value);
@@ -126,10 +130,38 @@ int recent_look(struct recent *recent,
 
 		if (r < 0)
 			return r;
-		for (int cpu = 0; cpu < recent->n_cpus; cpu++)
-			if (is_used(&recent->of_cpus[cpu]))
-				see(userdata, &recent->of_cpus[cpu].key,
-				    &recent->of_cpus[cpu].value);
+		for (int cpu = 0; cpu < recent->n_cpus; cpu++) {
+			const struct recent_flow *flow = &recent->of_cpus[cpu];
+
+			recent->seen[(int)i * recent->n_cpus + cpu] = *flow;
+			if (is_used(flow))
+				see(userdata, &flow->key, &flow->value);
+		}
+	}
+	return 0;
+}
+
+static bool is_the_same(const struct recent_flow *a, const struct recent_flow *b)
+{
+	return is_used(b) && memcmp(&a->key, &b->key, sizeof(a->key)) == 0 &&
+	       a->value.value.first_ns == b->value.value.first_ns &&
+	       a->value.value.sum.packets <= b->value.value.sum.packets;
+}
+
+int recent_look_again(struct recent *recent, see_fn see, void *userdata)
+{
+	for (uint32_t i = 0; i < METER_RECENT; i++) {
+		int r = read_entry(recent, recent->inner_fd[recent->active], i);
+
+		if (r < 0)
+			return r;
+		for (int cpu = 0; cpu < recent->n_cpus; cpu++) {
+			const struct recent_flow *flow =
+				&recent->seen[(int)i * recent->n_cpus + cpu];
+
+			if (is_used(flow) && !is_the_same(flow, &recent->of_cpus[cpu]))
+				see(userdata, &flow->key, &flow->value);
+		}
 	}
 	return 0;
 }

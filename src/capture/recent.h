@@ -19,6 +19,9 @@ struct recent {
 	int n_cpus;
 	struct recent_flow *of_cpus; /* one entry of the array, as the kernel gives it */
 
+	/* Entries of the array in use, of all CPUs, as recent_look() found them. */
+	struct recent_flow *seen;
+
 	/* Flows that found no room in the flow table. */
 	struct recent_flow *left;
 	size_t n_left, position;
@@ -44,5 +47,11 @@ const struct recent_flow *recent_next(struct recent *recent);
  * returned yet. */
 int recent_look(struct recent *recent,
 		void (*see)(void *userdata, const void *key, const void *value), void *userdata);
+
+/* After a look into the tables that came after recent_look(): call `see` for each flow that was pushed
+ * out to them in between, and so may have been seen twice. */
+int recent_look_again(struct recent *recent,
+		      void (*see)(void *userdata, const void *key, const void *value),
+		      void *userdata);
 
 #endif

@@ -13,7 +13,8 @@ static uint64_t both(const uint64_t by_direction[2])
 
 int64_t health_unaccounted(const struct health *health, const struct output_status *output)
 {
-	uint64_t least = both(health->counted_before.bytes), most = both(health->counted.bytes);
+	uint64_t least = both(health->counted_before.bytes);
+	uint64_t most = both(health->counted.bytes) + both(health->held_twice.bytes);
 	uint64_t sum = both(output->delivered.bytes) + both(output->queued.bytes) +
 		       both(health->held.bytes);
 

@@ -26,8 +26,9 @@ struct health {
 	uint64_t networks;		     /* untracked */
 	struct capture_audit counted_before; /* when the reading of the others began */
 	struct capture_audit held;
-	struct capture_audit counted; /* when it had ended */
-	uint64_t kernels_packets[2];  /* of the kernel's own sockets, part of what was delivered */
+	struct capture_audit held_twice; /* part of it that may have been seen in two places */
+	struct capture_audit counted;	 /* when it had ended */
+	uint64_t kernels_packets[2]; /* of the kernel's own sockets, part of what was delivered */
 	uint64_t kernels_bytes[2];
 	struct capture_notes notes;
 	struct output_status outputs[OUTPUTS_MAX];

@@ -283,7 +283,7 @@ static int read_health(struct meter *meter, struct health *ret)
 	    (r = capture_read_audit(meter->capture, &ret->counted_before)) < 0)
 		return r;
 	outputs_status(&meter->outputs, ret->outputs);
-	if ((r = capture_read_held(meter->capture, &ret->held)) < 0)
+	if ((r = capture_read_held(meter->capture, &ret->held, &ret->held_twice)) < 0)
 		return r;
 	return capture_read_audit(meter->capture, &ret->counted);
 }

@@ -191,10 +191,11 @@ static void assert_sums_equal(const struct capture_audit *a, const struct captur
 /* At rest what was counted is what was read and what is still held. */
 static void verify_held(struct fixture *fixture, bool expect_some)
 {
-	struct capture_audit held, counted;
+	struct capture_audit held, twice, counted;
 
-	assert_int_equal(capture_read_held(fixture->capture, &held), 0);
+	assert_int_equal(capture_read_held(fixture->capture, &held, &twice), 0);
 	assert_int_equal(capture_read_audit(fixture->capture, &counted), 0);
+	assert_int_equal(twice.bytes[TRAFFIC_OUT] + twice.bytes[TRAFFIC_IN], 0);
 	assert_int_equal(held.packets[TRAFFIC_OUT] + held.packets[TRAFFIC_IN] > 0, expect_some);
 	for (int i = 0; i < 2; i++) {
 		held.packets[i] += fixture->read.packets[i];

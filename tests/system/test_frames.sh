@@ -132,6 +132,32 @@ test_forwarded() {
 	assert_equal "bytes out of the sender, once" $((50 * 1028)) "$(charged)"
 }
 
+kernels_bytes() { meter_status | json_value 'status["no_user"]["kernel"]["out"]["bytes"]'; }
+
+answered() { [ "$(kernels_bytes)" -ge "$1" ]; }
+
+# What the kernel answers to an echo request is nobody's, whoever runs meanwhile. The whole machine is
+# metered, by an index that no other interface has.
+test_kernels_own() {
+	local expected=$((20 * (20 + 8 + 500)))
+	ip -n "$near" link add kernel0 index 77771 type veth peer name kernel0 index 77772 netns "$far"
+	ip -n "$near" addr add 10.79.0.1/24 dev kernel0
+	ip -n "$far" addr add 10.79.0.2/24 dev kernel0
+	ip -n "$near" link set kernel0 up
+	ip -n "$far" link set kernel0 up
+	processes_end
+	rm -rf "$work/out"
+	mkdir "$work/out"
+	meter_start "$work/log" nsenter --net="/run/netns/$near" "$METER" run --config /dev/null --interval 1 \
+		--instance "$meter_instance" --interface kernel0 --output "csv:$work/out"
+	nsenter --net="/run/netns/$far" "$TRAFFIC" ping --to 10.79.0.1 --count 20 --size 500 --ident 7 >"$work/sent"
+	wait_until 20 answered "$expected"
+	stop
+	assert_equal "whose files" traffic_user_kernel0_none.log "$(ls "$work/out")"
+	assert_equal "bytes of the answers" "$expected" \
+		"$(awk -F, '$1 == "out" && $10 == "icmp" { s += $2 } END { print s }' "$work"/out/*.log)"
+}
+
 need_bpf
 cgroup=$(cgroup_make frames)
 netns_pair "$near" "$far"
@@ -141,4 +167,5 @@ run_test "the same, asked for by name" test_once --interface upper0
 run_test "an interface that is not metered" test_not_named
 run_test "a packet socket of another cgroup" test_other_cgroup
 run_test "forwarded packets are nobody's" test_forwarded
+run_test "what the kernel answers is nobody's" test_kernels_own
 end_tests

@@ -196,9 +196,13 @@ million_flows() {
 		--spread-ports 50000 --spread-addresses 20 --size 10 --batch --uid 4400 --timeout 120 | note_sent
 	assert_equal "flows" 1000000 "$(sent 1)"
 	end
-	assert_equal "flow records" 262144 "$(rows_of_step flow flow)"
+	# And a few more: each CPU's recent flows find no room in the table, but rows of their own.
+	local flows
+	flows=$(rows_of_step flow flow)
+	assert_at_least "flow records" 262144 "$flows"
+	assert_at_least "no more flow records than there is room for" "$flows" $((262144 + 64 * $(nproc)))
 	had_step flow flow user
-	assert_contains "what it cost" "overload: 0 packets summed up by flow, $((1000000 - 262144)) without" \
+	assert_contains "what it cost" "overload: 0 packets summed up by flow, $((1000000 - flows)) without" \
 		"$(cat "$work/flow/log")"
 }
 

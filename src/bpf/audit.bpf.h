@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is counted per CPU: all that the hooks took on, so that user space can hold its records against
+ * it, step 4 of the ladder, and what is beside the ladder.
+ */
+#ifndef BPF_AUDIT_BPF_H
+#define BPF_AUDIT_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "packet.bpf.h"
+#include "shared.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, METER_AUDIT_ENTRIES);
+	__type(key, __u32);
+	__type(value, struct audit_value);
+} audit SEC(".maps");
+
+/* Returns whether this program is alone on its CPU, and the ladder may do without atomic additions. */
+static __always_inline bool audit_begin(struct audit_value *cpu, __u32 bytes)
+{
+	__sync_fetch_and_add(&cpu->packets, 1);
+	if (*(volatile __u64 *)&cpu->packets == *(volatile __u64 *)&cpu->ended + 1) {
+		*(volatile __u64 *)&cpu->bytes += bytes;
+		return true;
+	}
+	__sync_fetch_and_add(&cpu->nested_bytes, bytes);
+	return false;
+}
+
+static __always_inline void audit_end(struct audit_value *cpu)
+{
+	__sync_fetch_and_add(&cpu->ended, 1);
+}
+
+/* Step 4: no users, no limits. */
+static __always_inline void audit_add_total(struct audit_value *cpu, const struct table_value *more)
+{
+	__sync_fetch_and_add(&cpu->total.packets, more->sum.packets);
+	__sync_fetch_and_add(&cpu->total.bytes, more->sum.bytes);
+	__sync_fetch_and_add(&cpu->total_extra_bytes, more->extra_bytes);
+}
+
+/* What is beside the ladder. */
+static __always_inline void audit_note(enum meter_audit what, __u32 bytes)
+{
+	__u32 key = what;
+	struct audit_value *cpu = bpf_map_lookup_elem(&audit, &key);
+
+	if (!cpu)
+		return;
+	__sync_fetch_and_add(&cpu->packets, 1);
+	__sync_fetch_and_add(&cpu->nested_bytes, bytes);
+}
+
+/* The kernel's clock, read once a tick: each reading costs as much as looking up the user. The time
+ * is written before the tick that it is of: a softirq in between then reads the clock itself. */
+static __always_inline __u64 tick_ns(struct audit_value *cpu)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (*(volatile __u64 *)&cpu->tick != tick) {
+		*(volatile __u64 *)&cpu->tick_ns = bpf_ktime_get_ns();
+		*(volatile __u64 *)&cpu->tick = tick;
+	}
+	return cpu->tick_ns;
+}
+
+#endif
