@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,17 @@ static int probe_process_owner(char *detail, unsigned int detail_size)
 	return 1;
 }
 
+/* A question about the loopback's programs, which a kernel that doesn't know the kind refuses. */
+static int probe_tcx(char *detail, unsigned int detail_size)
+{
+	unsigned int n = 0;
+
+	(void)detail;
+	(void)detail_size;
+	return bpf_prog_query((int)if_nametoindex("lo"), FEATURES_TCX_EGRESS, 0, NULL, NULL, &n) ==
+	       0;
+}
+
 const struct feature features[] = {
 	{ "privileges", true,
 	  "the meter loads BPF programs: run it as root, or with the capabilities CAP_BPF, "
@@ -141,6 +153,10 @@ const struct feature features[] = {
 	  "bytes are charged to the creator of the socket, as with --owner socket: Linux 5.9 with "
 	  "CONFIG_DEBUG_INFO_BTF is needed",
 	  probe_process_owner },
+	{ "TCX links", false,
+	  "a killed meter leaves its filter at the interfaces, where it counts packet sockets' "
+	  "frames, until the next one starts: Linux 6.6 is needed",
+	  probe_tcx },
 	{ "BPF JIT", false,
 	  "programs are interpreted, several times slower: 'sysctl net.core.bpf_jit_enable=1'",
 	  probe_jit },

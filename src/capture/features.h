@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+/* An attach type of bpf(2), for which libbpf before 1.3 has no name. */
+#define FEATURES_TCX_EGRESS ((enum bpf_attach_type)47)
+
 struct feature {
 	const char *name;
 	bool required;	  /* the meter can't run without it */

@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/features.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-
-/* libbpf before 1.3 has no name for it. */
-#define TCX_EGRESS ((enum bpf_attach_type)47)
 
 /* Of the filter, behind what administrators mostly choose. */
 #define CLSACT_PRIORITY 49152
@@ -84,7 +82,8 @@ static int attach_program(const struct frames *frames, const struct link *link, 
 {
 	int r;
 
-	*ret_fd = bpf_link_create(frames->program_fd, (int)link->ifindex, TCX_EGRESS, NULL);
+	*ret_fd =
+		bpf_link_create(frames->program_fd, (int)link->ifindex, FEATURES_TCX_EGRESS, NULL);
 	if (*ret_fd >= 0)
 		return 0;
 	r = -errno;

@@ -118,6 +118,29 @@ served_is_charged() { # WAY PROGRAM_NEEDED
 	assert_at_least "per mille of the bytes that are uid $uid's" 999 $((sent * 1000 / all))
 }
 
+# The process's cgroup and not the one that its socket was made in, below a job's that is gone when the
+# interval ends.
+cgroup_is_told() {
+	local job=$cgroup/job_4711
+	rm -rf "$work/out"
+	mkdir "$work/out"
+	meter_start "$work/log" "$METER" run --cgroup "$cgroup" --interval 3600 --output "csv:$work/out"
+	mkdir "$job" "$job/step_0"
+	in_cgroup "$cgroup" timeout 60 python3 - "$job/step_0" <<-'END'
+		import os, socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("127.0.0.1", 0))
+		open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
+		for i in range(10):
+		    s.sendto(b"x" * 100, s.getsockname())
+		    s.recv(100)
+	END
+	rmdir "$job/step_0" "$job"
+	meter_stop || fail "the meter: $(cat "$work/log")"
+	assert_equal "cgroups and programs of the rows" "${cgroup#"$(cgroup_root)"}/job_4711/step_0 python3" \
+		"$(awk -F, '{ print $17, $16 }' "$work/out/traffic_user_unknown_0.log" | sort -u)"
+}
+
 if [ "$(id -u)" -eq 0 ]; then
 	cgroup=$(cgroup_make owner)
 	machine_make tm-user:$uid
@@ -128,4 +151,5 @@ done
 run_test "a real inetd: systemd-socket-activate --accept" served_is_charged inetd systemd-socket-activate
 run_test "a real socket activation" served_is_charged activated systemd-socket-activate
 run_test "socat accepts as root and serves as the user" served_is_charged socat socat
+run_test "the cgroup is the process's, and known when it is gone" cgroup_is_told
 end_tests
