@@ -35,9 +35,10 @@
 #define FLOOD_NS      (5 * UINT64_C(1000000000))
 #define SWAP_EVERY_NS (10 * UINT64_C(1000000))
 
-/* A swap waits for the kernel, and other suites run beside this one. At rest there are some 250, in an
- * emulated machine under load 7 have been seen. */
-#define SWAPS_MIN 5
+/* A swap waits for the kernel, and other suites run beside this one: then the flood goes on for longer,
+ * until there were as many as these. */
+#define SWAPS_MIN     20
+#define FLOOD_MORE_NS (40 * UINT64_C(1000000000))
 
 #define SENDERS		 2
 #define FLOWS_OF_SENDER	 16
@@ -245,7 +246,8 @@ static void swap_under_flood(struct fixture *fixture, const char *name,
 	assert_int_equal(capture_attach(fixture->capture, fixture->cgroup), 0);
 	start_senders(fixture);
 	now = now_ns();
-	for (end = now + FLOOD_NS; now < end; now = now_ns()) {
+	for (end = now + FLOOD_NS; now < end || (swaps < SWAPS_MIN && now < end + FLOOD_MORE_NS);
+	     now = now_ns()) {
 		sleep_until(now + SWAP_EVERY_NS);
 		assert_int_equal(capture_retire(fixture->capture), 0);
 		swaps += read_records(fixture, UINT64_MAX) > 0;
