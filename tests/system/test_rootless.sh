@@ -137,6 +137,8 @@ test_nobody() {
 }
 
 need_bpf
+cp "$TRAFFIC" "$work/traffic" # the checkout may be where only root can go
+TRAFFIC=$work/traffic
 cgroup=$(cgroup_make rootless)
 netns_pair "$inside" "$outside"
 ip -n "$inside" route add default via 10.77.0.2
