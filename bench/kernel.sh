@@ -52,12 +52,12 @@ kernel_rate() {
 		die "the baseline's reader hardly slept ($(median "${wakes[@]}") times per 100 packets): nothing to compare with"
 	for which in meter flow; do
 		local ratio
-		ratio=$(median ${net_ratios[$which]})
+		ratio=$(median ${ratios[$which]})
 		result "kernel time per packet at $1/s, ${records[$which]}" \
-			"ratio $ratio ($(spread ${net_ratios[$which]})); baseline $(net baseline), meter $(net "$which") ns" \
+			"ratio $ratio ($(spread ${ratios[$which]})); baseline $(median ${times[baseline]}) ns, meter $(median ${times[$which]}) ns" \
 			">= ${target[$which]} x less" "$ratio" ">=" "${target[$which]}"
-		result "  with the measuring itself, $(median ${times[empty]}) ns" \
-			"ratio $(median ${ratios[$which]}) ($(spread ${ratios[$which]})); baseline $(median ${times[baseline]}) ns, meter $(median ${times[$which]}) ns"
+		result "  without the measuring itself, $(median ${times[empty]}) ns" \
+			"ratio $(median ${net_ratios[$which]}) ($(spread ${net_ratios[$which]})); baseline $(net baseline), meter $(net "$which") ns"
 	done
 }
 
