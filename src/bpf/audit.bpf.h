@@ -23,18 +23,25 @@ struct {
 /* Returns whether this program is alone on its CPU, and the ladder may do without atomic additions. */
 static __always_inline bool audit_begin(struct audit_value *cpu, __u32 bytes)
 {
+	const volatile struct audit_value *now = cpu;
+	bool alone;
+
 	__sync_fetch_and_add(&cpu->packets, 1);
-	if (*(volatile __u64 *)&cpu->packets == *(volatile __u64 *)&cpu->ended + 1) {
-		*(volatile __u64 *)&cpu->bytes += bytes;
-		return true;
-	}
-	__sync_fetch_and_add(&cpu->nested_bytes, bytes);
-	return false;
+	alone = now->packets == now->ended + now->nested_ended + 1;
+	if (alone)
+		cpu->bytes += bytes;
+	else
+		__sync_fetch_and_add(&cpu->nested_bytes, bytes);
+	return alone;
 }
 
-static __always_inline void audit_end(struct audit_value *cpu)
+static __always_inline void audit_end(struct audit_value *cpu, bool alone)
 {
-	__sync_fetch_and_add(&cpu->ended, 1);
+	barrier(); /* what was added is added before another is alone */
+	if (alone)
+		cpu->ended++;
+	else
+		__sync_fetch_and_add(&cpu->nested_ended, 1);
 }
 
 /* Step 4: no users, no limits. */

@@ -53,7 +53,7 @@ static __always_inline void ladder_count(const struct packet *packet, const stru
 	 * that the totals are never short. */
 	if (settings.records == METER_RECORDS_FLOW || !ring_add(packet, owner, cpu))
 		ladder_sum_up(packet, owner, alone, cpu);
-	audit_end(cpu);
+	audit_end(cpu, alone);
 }
 
 #endif

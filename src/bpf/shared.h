@@ -186,12 +186,14 @@ enum meter_audit {
 };
 
 /* Per CPU and direction, never set back. What the hooks took on is `packets` packets of `bytes` +
- * `nested_bytes` bytes. A program adds to `packets` when it begins with one and to `ended` when it has
- * done, both atomically. If by these it is alone on its CPU it adds to `bytes`, and to the recent flows,
- * without; one that came in between, by an interrupt or by preemption, leaves those alone. */
+ * `nested_bytes` bytes. A program adds to `packets`, atomically, when it begins with one. It is alone on
+ * its CPU if by then all the others have ended: it adds to `ended`, to `bytes` and to the recent flows
+ * without atomic additions, which cost as much as the rest of the audit. One that comes in between, by an
+ * interrupt or by preemption, leaves those alone, and adds to the nested ones atomically. */
 struct audit_value {
 	__u64 packets;
 	__u64 ended;
+	__u64 nested_ended;
 	__u64 bytes;
 	__u64 nested_bytes;
 
@@ -203,7 +205,7 @@ struct audit_value {
 
 	struct meter_sum total; /* the part that only step 4 had room for */
 	__u64 total_extra_bytes;
-	__u64 padding[6];
+	__u64 padding[5];
 };
 
 _Static_assert(sizeof(struct audit_value) == 128, "map layout");

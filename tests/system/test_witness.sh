@@ -96,7 +96,7 @@ tcp_both_ways() { # USER FAR_ADDRESS
 }
 
 traffic_of_user() { # USER
-	local user=$1 near_address far_address result
+	local user=$1 near_address far_address
 	for far_address in "10.77.0.1$user" "fd77::1$user"; do
 		case $far_address in
 		fd*) near_address=fd77::1 ;;
@@ -104,6 +104,14 @@ traffic_of_user() { # USER
 		esac
 		udp_both_ways "$user" "$near_address" "$far_address"
 		tcp_both_ways "$user" "$far_address"
+	done
+}
+
+# Not beside the other's: a raw socket is given each echo reply until it is connected, and what it is
+# given is received, by its owner too.
+pings_of_user() { # USER
+	local user=$1 far_address result
+	for far_address in "10.77.0.1$user" "fd77::1$user"; do
 		result=$(near_as "$user" ping --to "$far_address" --count 5 --size 1000 --ident "$((700 + user))")
 		assert_equal "pings answered" 5 "$(sed -E 's/.*received=([0-9]+).*/\1/' <<<"$result")"
 	done
@@ -127,6 +135,7 @@ bytes_agree() {
 		pids+=($!)
 	done
 	for pid in "${pids[@]}"; do wait "$pid" || fail "traffic"; done
+	for user in $users; do pings_of_user "$user"; done
 	meter_stop || { cat "$work/log"; fail "the meter's exit code"; }
 	cat "$work/log"
 	assert_contains "closing line" 'audit: 0 bytes unaccounted' "$(cat "$work/log")"
