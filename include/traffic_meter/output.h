@@ -19,6 +19,7 @@
 #ifndef TRAFFIC_METER_OUTPUT_H
 #define TRAFFIC_METER_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -62,12 +63,19 @@ struct traffic_output_type {
 	void (*close)(struct traffic_output *output);
 };
 
-/* One output at work. The host owns it; an output reads the first four. */
+/* One output at work. The host owns it; an output reads what stands above `error`. */
 struct traffic_output {
 	const struct traffic_output_type *type;
 	const char *target; /* of the SPEC, never NULL */
 	const char *nic_id; /* label of the metered interface, for file names */
 	void *context;	    /* context_size bytes */
+
+	/* Of the records that write() is given. A batch's number is larger than those before it, over
+	 * restarts too. repeated: a meter that died had made this batch, and an output may have taken some
+	 * of it, from the first record on; it comes again, the same records in the same order (times may
+	 * differ by a little), and what was taken then is to be passed over. */
+	uint64_t batch;
+	bool repeated;
 
 	/* The host's, changed by the calls below. */
 	char error[256];

@@ -136,7 +136,7 @@ static int drain(void *userdata)
 		int r;
 
 		if (!meter->batch)
-			meter->batch = batch_new(meter->batches + 1);
+			meter->batch = batch_new(meter->batches + 1, false);
 		if (!meter->batch)
 			return log_error_errno(-ENOMEM, "make a batch of records");
 		r = fill_batch(meter, meter->batch);

@@ -11,7 +11,7 @@ struct batch_text {
 	char text[];
 };
 
-struct batch *batch_new(uint64_t number)
+struct batch *batch_new(uint64_t number, bool repeated)
 {
 	/* Not zeroed: it is 150 KiB, and only the first n records are ever read. */
 	struct batch *batch = malloc(sizeof(*batch));
@@ -20,6 +20,7 @@ struct batch *batch_new(uint64_t number)
 		return NULL;
 	atomic_init(&batch->references, 1);
 	batch->number = number;
+	batch->repeated = repeated;
 	batch->n = 0;
 	batch->texts = NULL;
 	memset(batch->text_by_id, 0, sizeof(batch->text_by_id));

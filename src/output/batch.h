@@ -7,6 +7,7 @@
 #define OUTPUT_BATCH_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,8 @@ struct batch_text; /* one of a chain, with the text behind it */
 
 struct batch {
 	atomic_uint references;
-	uint64_t number; /* in the order of the batches, from 1 */
+	uint64_t number; /* of what it is a part of: see struct traffic_output's batch */
+	bool repeated;
 	size_t n;
 	struct batch_text *texts;
 	const struct batch_text *text_by_id[BATCH_TEXT_SLOTS];
@@ -29,7 +31,7 @@ struct batch {
 };
 
 /* NULL: no memory. One reference, the caller's. */
-struct batch *batch_new(uint64_t number);
+struct batch *batch_new(uint64_t number, bool repeated);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch);
 

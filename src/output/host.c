@@ -295,6 +295,8 @@ static void do_write(struct output_queue *queue)
 	queue->write.at_ns = NEVER;
 	pthread_mutex_unlock(&queue->mutex);
 
+	output->batch = batch->number;
+	output->repeated = batch->repeated;
 	taken = output->type->write(output, records, left);
 	if (taken > (ssize_t)left)
 		taken = (ssize_t)left;
