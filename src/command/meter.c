@@ -16,7 +16,7 @@
 #include "command/control.h"
 #include "command/health.h"
 #include "command/outputs.h"
-#include "output/batch.h"
+#include "command/transfer.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -39,10 +39,7 @@ struct meter {
 	struct account account;
 	struct loop loop;
 	struct outputs outputs;
-	struct capture_span span; /* that is under way, if in_span */
-	bool in_span, span_is_read;
-	uint64_t span_records;
-	bool in_a_hurry; /* a span ends when the outputs were given it */
+	struct transfer transfer;
 	char *cgroup;
 	size_t n_networks;
 	uint64_t start_ns, interval_start_ns;
@@ -96,97 +93,11 @@ static int load_networks(struct meter *meter)
 	return 0;
 }
 
-/* The path goes with the batch, whose readers are other threads. */
-static void set_cgroup(struct meter *meter, struct batch *batch, struct traffic_record *record)
-{
-	const char *path = NULL;
-
-	if (!record->cgroup_id)
-		return;
-	record->cgroup = batch_find_text(batch, record->cgroup_id);
-	if (!record->cgroup)
-		path = account_cgroup(&meter->account, record->cgroup_id);
-	if (path)
-		record->cgroup = batch_keep_text(batch, record->cgroup_id, path);
-}
-
-/* 1: the span is at its end; 0: the batch is full; or an error. */
-static int fill_batch(struct meter *meter, struct batch *batch)
-{
-	while (batch->n < BATCH_RECORDS) {
-		struct traffic_record *record = &batch->records[batch->n];
-		int r = capture_next(meter->capture, record);
-
-		if (r <= 0)
-			return r < 0 ? r : 1;
-		r = account_record(&meter->account, record);
-		if (r < 0)
-			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
-		set_cgroup(meter, batch, record);
-		batch->n++;
-	}
-	return 0;
-}
-
-/* Move the span's records to the outputs while these have room. */
-static int read_span(struct meter *meter)
-{
-	while (!meter->span_is_read && outputs_have_room(&meter->outputs)) {
-		struct batch *batch = batch_new(meter->span.number, meter->span.repeated);
-		int r;
-
-		if (!batch)
-			return log_error_errno(-ENOMEM, "make a batch of records");
-		r = fill_batch(meter, batch);
-		if (r >= 0) {
-			meter->span_is_read = r > 0;
-			meter->span_records += batch->n;
-			outputs_push(&meter->outputs, batch);
-		}
-		batch_unref(batch);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int begin_span(struct meter *meter)
-{
-	int r = capture_begin(meter->capture, &meter->span);
-
-	if (r <= 0)
-		return r;
-	meter->in_span = true;
-	meter->span_is_read = false;
-	meter->span_records = 0;
-	account_begin(&meter->account, meter->span.number);
-	return 1;
-}
-
-/* Move what the kernel holds to the outputs, span by span, until there is no more, or one of the outputs
- * has no room or has not written all: then the rest waits where it is, and the ladder takes what comes
- * after. 1: no more; 0: the outputs are waited for; or an error. */
 static int drain(void *userdata)
 {
 	struct meter *meter = userdata;
-	int r;
 
-	for (;;) {
-		if (!meter->in_span && (r = begin_span(meter)) <= 0)
-			return r < 0 ? r : 1;
-		r = read_span(meter);
-		if (r < 0)
-			return r;
-		if (!meter->span_is_read ||
-		    (!meter->in_a_hurry && !outputs_settle(&meter->outputs)))
-			return 0;
-		r = capture_commit(meter->capture);
-		if (r < 0)
-			return r;
-		meter->in_span = false;
-		if (!meter->span_records) /* what is in the ring is still being written there */
-			return 1;
-	}
+	return transfer_drain(&meter->transfer);
 }
 
 /* What had to be counted further down the ladder than the settings want. */
@@ -442,7 +353,7 @@ static int stop(struct meter *meter, int result)
 	capture_detach(meter->capture);
 	r = drain_to_the_end(meter, deadline_ns);
 	if (r == 0) {
-		meter->in_a_hurry = true;
+		meter->transfer.in_a_hurry = true;
 		outputs_give_up_full(&meter->outputs);
 		r = drain_to_the_end(meter, monotonic_ns() + STOP_REST_S * 1000000000ull);
 	}
@@ -542,6 +453,11 @@ static int open_all(struct meter *meter)
 	    (r = outputs_open(&meter->outputs, &settings->outputs, settings->nic_id,
 			      meter->room_fd)) < 0)
 		return r;
+	meter->transfer = (struct transfer){
+		.capture = meter->capture,
+		.account = &meter->account,
+		.outputs = &meter->outputs,
+	};
 	return capture_attach(meter->capture, meter->cgroup);
 }
 
