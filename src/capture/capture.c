@@ -11,7 +11,6 @@
 #include <time.h>
 
 #include "bpf/shared.h"
-#include "capture/features.h"
 #include "capture/frames.h"
 #include "capture/held.h"
 #include "capture/hooks.h"
@@ -138,8 +137,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	capture->interfaces.netlink_fd = -1;
 	capture->hooks = HOOKS_NONE;
 	capture->journal.kept.fd = capture->kept.fd = -1;
-	if ((r = features_require()) < 0 ||
-	    (r = pins_open(&capture->pins, settings->instance)) < 0 ||
+	if ((r = pins_open(&capture->pins, settings->instance)) < 0 ||
 	    (r = journal_open(&capture->journal, &capture->pins, first_number(settings))) < 0)
 		return r;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);

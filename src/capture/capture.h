@@ -75,7 +75,7 @@ struct capture_notes {
 
 struct capture;
 
-/* Load the programs; nothing is attached yet. */
+/* Load the programs, of which features_require() said that they can be; nothing is attached yet. */
 int capture_open(struct capture **ret, const struct capture_settings *settings);
 
 /* Attach to a cgroup2 directory, in the place of what a meter of this instance may have left there. */

@@ -13,6 +13,7 @@
 
 #include "account/account.h"
 #include "capture/cgroup.h"
+#include "capture/features.h"
 #include "command/control.h"
 #include "command/health.h"
 #include "command/outputs.h"
@@ -445,7 +446,8 @@ static int open_all(struct meter *meter)
 	const struct meter_settings *settings = meter->settings;
 	int r;
 
-	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 || (r = open_instance(meter)) < 0 ||
+	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
+	    (r = open_instance(meter)) < 0 ||
 	    (r = capture_open(&meter->capture, &settings->capture)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0 ||
 	    (r = load_networks(meter)) < 0 || (r = open_account(meter)) < 0 ||
