@@ -66,8 +66,10 @@ static bool skip_number(struct cursor *cursor, uint64_t max, uint64_t *ret)
 
 static bool skip_newline(struct cursor *cursor)
 {
+	if (!skip(cursor, "\n"))
+		return false;
 	cursor->line++;
-	return skip(cursor, "\n");
+	return true;
 }
 
 static bool skip_total(struct cursor *cursor, struct state_total *ret)
