@@ -214,7 +214,7 @@ static void strict(void **unused)
 		{ HEAD "checksum 0\n", "torn" },
 		{ HEAD, "torn" },
 		{ TITLE "batch 1\nclean maybe\n" END, "line 3 is not 'clean yes|no'" },
-		{ TITLE "batch 1\nclean yes" END, "line 4" },
+		{ TITLE "batch 1\nclean yes" END, "line 3" },
 		{ TITLE "batch x\nclean no\n" END, "line 2 is not 'batch NUMBER'" },
 		{ TITLE "clean no\nbatch 1\n" END, "line 2" },
 		{ TITLE END, "line 2" },
