@@ -23,14 +23,14 @@
 
 /* The system calls by which a file takes another's place: found before libc's functions. */
 static struct {
-	int die_at;	  /* the process ends before this one; 0: never */
-	int n;		  /* so far */
-	bool no_exchange; /* as on a file system that can't */
-	bool no_sync;
+	_Atomic int die_at; /* the process ends before this one; 0: never */
+	_Atomic int n;	    /* so far */
+	_Atomic int n_synced;
 	_Atomic int sync_error;
+	_Atomic bool no_exchange; /* as on a file system that can't */
+	_Atomic bool no_sync;
 	_Atomic bool blocks; /* fsync() says that it was entered and waits */
 	sem_t entered, go;
-	_Atomic int n_synced;
 } host;
 
 static bool is_last_step(void)
@@ -100,7 +100,8 @@ static uint64_t seconds_from_now(unsigned int seconds)
 
 static int set_up(void **state)
 {
-	memset(&host, 0, sizeof(host));
+	host.die_at = host.n = host.n_synced = host.sync_error = 0;
+	host.no_exchange = host.no_sync = host.blocks = false;
 	sem_init(&host.entered, 0, 0);
 	sem_init(&host.go, 0, 0);
 	return make_directory(state);
@@ -245,6 +246,7 @@ static void hanging_disk(void **unused)
 {
 	struct state_writer *writer = open_writer();
 	uint64_t deadline;
+	int left;
 
 	(void)unused;
 	host.blocks = true;
@@ -259,8 +261,11 @@ static void hanging_disk(void **unused)
 	sem_wait(&host.entered);
 	sem_post(&host.go);
 	/* The last that can be seen of it. */
-	for (deadline = seconds_from_now(30); read_batch() != 1; usleep(1000))
+	for (deadline = seconds_from_now(30), left = 1; left; usleep(1000)) {
 		assert_true(seconds_from_now(0) < deadline);
+		assert_int_equal(sem_getvalue(&host.go, &left), 0);
+	}
+	assert_int_equal(read_batch(), 1);
 }
 
 /* Write as another process, which ends at step `at`. Returns whether it did. */
