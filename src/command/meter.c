@@ -142,6 +142,7 @@ static int on_interval(void *userdata)
 	if (r < 0)
 		return r;
 	r = drain(meter);
+	account_write_state(&meter->account);
 	log_interval(meter);
 	return r;
 }
@@ -364,6 +365,9 @@ static int stop(struct meter *meter, int result)
 	result = result < 0 ? result : r;
 	log_interval(meter);
 	hung = outputs_stop(&meter->outputs, deadline_ns, health.outputs) == -ETIMEDOUT;
+	r = account_close_state(&meter->account, monotonic_ns() + STOP_REST_S * 1000000000ull);
+	hung = hung || r == -ETIMEDOUT;
+	result = result < 0 ? result : r;
 	for (size_t i = 0; i < health.n_outputs; i++) {
 		r = health_log_audit(&health, &health.outputs[i]);
 		result = result < 0 ? result : r;
@@ -436,9 +440,12 @@ static int open_instance(struct meter *meter)
 			  meter->settings->instance, (int)pid);
 		return r;
 	}
-	return r < 0 ? log_error_errno(r, "lock " CONTROL_DIRECTORY "/%s.lock",
-				       meter->settings->instance)
-		     : 0;
+	if (r < 0)
+		log_warning_errno(r,
+				  "lock " CONTROL_DIRECTORY "/%s.lock; a second meter of this "
+				  "instance would not be refused",
+				  meter->settings->instance);
+	return 0;
 }
 
 static int open_all(struct meter *meter)
@@ -463,11 +470,28 @@ static int open_all(struct meter *meter)
 	return capture_attach(meter->capture, meter->cgroup);
 }
 
+static int open_state(struct meter *meter)
+{
+	const struct meter_settings *settings = meter->settings;
+	uint64_t batch;
+	int r;
+
+	if (!settings->state_directory)
+		return 0;
+	r = account_open_state(&meter->account, settings->state_directory, settings->instance,
+			       &batch);
+	if (r == 0)
+		capture_number_from(meter->capture, batch);
+	return r;
+}
+
 static int run_loop(struct meter *meter)
 {
 	const struct traffic_strings *outputs = &meter->settings->outputs;
-	int r;
+	int r = open_state(meter);
 
+	if (r < 0)
+		return r;
 	if (meter->settings->capture.left_over_only)
 		return 0;
 	open_control(meter);
