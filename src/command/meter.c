@@ -353,10 +353,11 @@ static int stop(struct meter *meter, int result)
 	int r;
 
 	capture_detach(meter->capture);
+	outputs_status(&meter->outputs, health.outputs);
 	r = drain_to_the_end(meter, deadline_ns);
 	if (r == 0) {
 		meter->transfer.in_a_hurry = true;
-		outputs_give_up_full(&meter->outputs);
+		outputs_give_up_stuck(&meter->outputs, health.outputs);
 		r = drain_to_the_end(meter, monotonic_ns() + STOP_REST_S * 1000000000ull);
 	}
 	failed = r < 0; /* the next meter goes on with what is left */
