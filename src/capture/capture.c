@@ -189,14 +189,14 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 	return old_sets_adopt(&capture->old);
 }
 
-static bool persists(const struct capture *capture)
+bool capture_persists(const struct capture *capture)
 {
 	return capture->settings->persist && capture->pins.directory;
 }
 
 void capture_detach(struct capture *capture)
 {
-	if (!capture->skeleton || persists(capture))
+	if (!capture->skeleton || capture_persists(capture))
 		return;
 	hooks_detach(&capture->hooks, &capture->pins);
 	frames_detach(&capture->frames);
@@ -206,7 +206,7 @@ void capture_detach(struct capture *capture)
 
 void capture_remove(struct capture *capture)
 {
-	if (persists(capture))
+	if (capture_persists(capture))
 		return;
 	pins_remove_all(&capture->pins);
 }

@@ -80,6 +80,9 @@ int capture_open(struct capture **ret, const struct capture_settings *settings);
 /* Attach to a cgroup2 directory, in the place of what a meter of this instance may have left there. */
 int capture_attach(struct capture *capture, const char *cgroup_path);
 
+/* Whether what is attached stays so at the end: it is wanted, and can be pinned. */
+bool capture_persists(const struct capture *capture);
+
 /* Unless they are to persist: take the programs off the cgroup, and wait until none runs any more. What
  * is read after that is all there is. */
 void capture_detach(struct capture *capture);

@@ -224,6 +224,7 @@ static int read_health(struct meter *meter, struct health *ret)
 		.uptime_s = (monotonic_ns() - meter->start_ns) / 1000000000,
 		.kernel_memory = capture_memory(meter->capture),
 		.networks = meter->n_networks,
+		.persists = capture_persists(meter->capture),
 		.n_outputs = meter->outputs.n,
 	};
 	memcpy(ret->kernels_packets, meter->account.kernels_packets, sizeof(ret->kernels_packets));
@@ -324,13 +325,14 @@ static void open_control(struct meter *meter)
 		log_warning("status requests can't be watched for");
 }
 
-/* After the detaching: read to the end, waiting for room where an output is slow. */
+/* After the detaching: read to the end, waiting for room where an output is slow. 1; 0: it is not to be
+ * had until the deadline; or an error. */
 static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 {
-	int r = 0;
+	int r;
 
 	/* Twice: a table that retired before the detaching may have had to be read first. */
-	for (int i = 0; i < 2; i++) {
+	for (int retired = 0;; retired++) {
 		while ((r = drain(meter)) == 0 && monotonic_ns() < deadline_ns) {
 			struct pollfd room = { .fd = meter->room_fd, .events = POLLIN };
 			uint64_t count;
@@ -339,10 +341,12 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 			    read(meter->room_fd, &count, sizeof(count)) < 0)
 				break;
 		}
-		if (r <= 0 || (r = capture_retire(meter->capture)) < 0)
-			break;
+		if (r <= 0 || retired == 2)
+			return r;
+		r = capture_retire(meter->capture);
+		if (r < 0)
+			return r;
 	}
-	return r < 0 ? r : drain(meter);
 }
 
 static int stop(struct meter *meter, int result)
@@ -353,6 +357,8 @@ static int stop(struct meter *meter, int result)
 	int r;
 
 	capture_detach(meter->capture);
+	meter->transfer.has_last = capture_persists(meter->capture);
+	meter->transfer.spans_left = TRANSFER_LAST_SPANS;
 	outputs_status(&meter->outputs, health.outputs);
 	r = drain_to_the_end(meter, deadline_ns);
 	if (r == 0) {
