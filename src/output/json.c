@@ -20,7 +20,11 @@
 #include <traffic_meter/output.h>
 
 #include "output/append_file.h"
+#include "output/append_tail.h"
+#include "output/json_resume.h"
 #include "output/json_row.h"
+#include "util/cleanup.h"
+#include "util/log.h"
 #include "util/names.h"
 
 #define BUFFER_BYTES 65536
@@ -39,6 +43,8 @@ struct json {
 	bool is_pipe; /* standard output is */
 	struct append_policy policy;
 	struct append_file file;
+	struct json_resume resume;
+	bool torn_said;
 	struct names *names;
 	size_t rest; /* bytes at the start of the buffer that complete a line cut in two */
 	uint64_t rest_packets, rest_bytes; /* of the record in that line */
@@ -71,6 +77,30 @@ static void json_preset(void *context)
 	json->file = APPEND_FILE_CLOSED;
 }
 
+static int mend_end(struct traffic_output *output, char *words, size_t words_size)
+{
+	struct json *json = output->context;
+	_cleanup_free_ char *line = NULL;
+	uint64_t cut = 0;
+	int r;
+
+	if (json->file.is_empty)
+		return 0;
+	r = append_tail_repair(&json->file, JSON_ROW_MAX, &line, &cut, words, words_size);
+	if (r < 0) {
+		append_file_close(&json->file);
+		return r;
+	}
+	json_resume_set(&json->resume, line);
+	if (cut && !json->torn_said) {
+		json->torn_said = true;
+		log_notice("output json:%s: it ended in half a line, left by a meter or a machine "
+			   "that was stopped: its %llu bytes are cut off",
+			   output->target, (unsigned long long)cut);
+	}
+	return 0;
+}
+
 static int open_path(struct traffic_output *output)
 {
 	struct json *json = output->context;
@@ -79,6 +109,8 @@ static int open_path(struct traffic_output *output)
 
 	r = append_file_open(&json->file, AT_FDCWD, output->target, &json->policy, words,
 			     sizeof(words));
+	if (r == 0)
+		r = mend_end(output, words, sizeof(words));
 	if (r == -EPERM)
 		return traffic_output_refuse(output, r, "%s%s", words,
 					     strcmp(output->target, "/dev/stdout") == 0
@@ -213,7 +245,7 @@ static int put_rest(struct traffic_output *output)
 
 /* Fill the buffer with lines. Returns of how many records; *ret_size: their bytes. */
 static size_t format_lines(struct json *json, const struct traffic_record *records, size_t n,
-			   size_t *ret_size)
+			   uint64_t batch, size_t *ret_size)
 {
 	struct timespec now = { 0 };
 	char *to = json->buffer;
@@ -226,7 +258,7 @@ static size_t format_lines(struct json *json, const struct traffic_record *recor
 				? NULL
 				: names_user(json->names, records[i].uid, (uint64_t)now.tv_sec);
 
-		to = json_row_append(to, &records[i], user);
+		to = json_row_append(to, &records[i], user, batch);
 	}
 	*ret_size = (size_t)(to - json->buffer);
 	return i;
@@ -251,10 +283,18 @@ static ssize_t json_write(struct traffic_output *output, const struct traffic_re
 {
 	struct json *json = output->context;
 	size_t size, written, taken;
+	int r;
 
 	if (put_rest(output) < 0)
 		return -EAGAIN;
-	taken = format_lines(json, records, n, &size);
+	if (!json->standard_output) {
+		r = json_resume_pass_over(&json->resume, output, &json->policy, records, n);
+		if (r < 0)
+			traffic_output_fail(output, r, "see how far lines came");
+		if (r != 0)
+			return r < 0 ? -EAGAIN : r;
+	}
+	taken = format_lines(json, records, n, output->batch, &size);
 	written = put(output, json->buffer, size);
 	if (written == size)
 		return (ssize_t)taken;
@@ -275,9 +315,13 @@ static int json_flush(struct traffic_output *output)
 	if (r < 0 || json->standard_output || json->file.fd < 0 ||
 	    append_file_is_named(&json->file, AT_FDCWD, output->target))
 		return r;
-	/* The next line opens the name anew. */
+	/* The next line opens the name anew. No error that would make the host do that: .resume has to
+	 * live as long as the process. */
 	r = append_file_close(&json->file);
-	return r < 0 ? traffic_output_fail(output, r, "close; the last lines may be missing") : 0;
+	if (r == 0)
+		return 0;
+	traffic_output_fail(output, r, "close; the last lines may be missing");
+	return -EAGAIN;
 }
 
 static void json_close(struct traffic_output *output)
