@@ -384,6 +384,18 @@ static void retry_refused(struct traffic_output *output)
 	}
 }
 
+/* Is the file no longer what its name means? Then close it; its rows go to the one that is. */
+static bool let_go(struct csv *csv, struct csv_file *file)
+{
+	char name[NAME_MAX + 1];
+
+	csv_folder_file_name(&csv->folder, file->uid, name);
+	if (file->file.fd < 0 || append_file_is_named(&file->file, csv->folder.fd, name))
+		return false;
+	append_file_close(&file->file);
+	return true;
+}
+
 static int csv_flush(struct traffic_output *output)
 {
 	struct csv *csv = output->context;
@@ -399,6 +411,9 @@ static int csv_flush(struct traffic_output *output)
 	for (file = TAILQ_FIRST(&csv->open); file; file = next) {
 		next = TAILQ_NEXT(file, entry);
 		r = write_file(csv, file);
+		/* On a file system that failed and is gone there is nothing to wait for. */
+		if (r < 0 && r != -EPERM && let_go(csv, file))
+			r = write_file(csv, file);
 		if (r == -EPERM) {
 			refuse_file(output, file);
 		} else if (r < 0) {

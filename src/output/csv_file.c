@@ -52,6 +52,8 @@ static int mend_end(struct csv_file *file, char *words, size_t words_size)
 
 	file->mark_known = file->rotated_seen = false;
 	file->cut = 0;
+	/* Cut off here, or the end of a file that is no more: the row is written as a whole. */
+	file->half = 0;
 	if (file->file.is_empty)
 		return 0;
 	r = append_tail_repair(&file->file, CSV_ROW_MAX, &row, &file->cut, words, words_size);
@@ -119,6 +121,18 @@ static bool is_users_doing(int error, const struct csv_folder *folder, char *wor
 	return true;
 }
 
+/* Keep what has not got out, from the start of a row. */
+static void drop_written(struct csv_file *file, size_t written)
+{
+	size_t out = file->half + written;
+	const char *newline = memrchr(file->buffer, '\n', out);
+	size_t whole = newline ? (size_t)(newline + 1 - file->buffer) : 0;
+
+	file->half = out - whole;
+	file->used -= whole;
+	memmove(file->buffer, file->buffer + whole, file->used);
+}
+
 int csv_file_write(struct csv_file *file, const struct csv_folder *folder, char *words,
 		   size_t words_size)
 {
@@ -134,13 +148,13 @@ int csv_file_write(struct csv_file *file, const struct csv_folder *folder, char 
 		if (r < 0)
 			return r;
 	}
-	r = append_file_write(&file->file, file->buffer, file->used, &written);
+	r = append_file_write(&file->file, file->buffer + file->half, file->used - file->half,
+			      &written);
 	if (r < 0) {
-		file->used -= written;
-		memmove(file->buffer, file->buffer + written, file->used);
+		drop_written(file, written);
 		return is_users_doing(r, folder, words, words_size) ? -EPERM : r;
 	}
-	file->used = 0;
+	file->used = file->half = 0;
 	memset(file->held, 0, sizeof(file->held));
 	return 0;
 }
@@ -198,7 +212,7 @@ void csv_file_refuse(struct csv_file *file)
 {
 	append_file_close(&file->file);
 	file->refused = true;
-	file->used = 0;
+	file->used = file->half = 0;
 	csv_file_rest(file);
 }
 

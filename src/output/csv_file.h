@@ -43,6 +43,7 @@ struct csv_file {
 	bool rotated_seen; /* where there was none, the file before it was asked */
 	char *buffer;	   /* NULL: no rows wait */
 	size_t used;
+	size_t half; /* bytes of the buffer's first row that are in the file, and stayed there */
 	struct csv_held held[2]; /* by direction: all that is in the buffer, or the sum */
 };
 

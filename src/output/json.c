@@ -46,7 +46,8 @@ struct json {
 	struct json_resume resume;
 	bool torn_said;
 	struct names *names;
-	size_t rest; /* bytes at the start of the buffer that complete a line cut in two */
+	size_t rest; /* of a line cut in two that the buffer begins with; 0: there is none */
+	size_t half; /* so many bytes of it got out */
 	uint64_t rest_packets, rest_bytes; /* of the record in that line */
 	char buffer[BUFFER_BYTES];
 };
@@ -194,24 +195,38 @@ static size_t write_standard_output(const struct json *json, const char *text, s
 	return done;
 }
 
+/* The file that the name means, open. What was there of a line cut in two is cut off by the opening, or
+ * in another file: then that line is to be written as a whole. */
+static int prepare_file(struct traffic_output *output)
+{
+	struct json *json = output->context;
+	int r;
+
+	if (json->standard_output)
+		return 0;
+	if (json->file.fd >= 0 && append_file_is_deleted(&json->file))
+		append_file_close(&json->file);
+	if (json->file.fd >= 0)
+		return 0;
+	r = open_path(output);
+	if (r == 0)
+		json->half = 0;
+	return r;
+}
+
 /* The same to the file: all or nothing, but where not even taking back works. */
-static size_t write_file(struct traffic_output *output, const char *text, size_t n, int *ret_error)
+static size_t write_file(struct traffic_output *output, const char *text, size_t n)
 {
 	struct json *json = output->context;
 	size_t written;
-	int r;
+	int r = append_file_write(&json->file, text, n, &written);
 
-	if (json->file.fd >= 0 && append_file_is_deleted(&json->file))
-		append_file_close(&json->file);
-	if (json->file.fd < 0) {
-		*ret_error = open_path(output);
-		if (*ret_error < 0)
-			return 0;
-	}
-	r = append_file_write(&json->file, text, n, &written);
 	if (r == 0)
 		return n;
-	*ret_error = traffic_output_fail(output, r, "write");
+	traffic_output_fail(output, r, "write");
+	/* On a file system that failed and is gone there is nothing to wait for. */
+	if (!append_file_is_named(&json->file, AT_FDCWD, output->target))
+		append_file_close(&json->file);
 	return written;
 }
 
@@ -222,7 +237,7 @@ static size_t put(struct traffic_output *output, const char *text, size_t n)
 	int r = 0;
 
 	if (!json->standard_output)
-		return write_file(output, text, n, &r);
+		return write_file(output, text, n);
 	n = write_standard_output(json, text, n, &r);
 	if (r < 0 && r != -EAGAIN)
 		traffic_output_fail(output, r, "write to standard output");
@@ -233,14 +248,16 @@ static size_t put(struct traffic_output *output, const char *text, size_t n)
 static int put_rest(struct traffic_output *output)
 {
 	struct json *json = output->context;
-	size_t written;
 
 	if (!json->rest)
 		return 0;
-	written = put(output, json->buffer, json->rest);
-	json->rest -= written;
-	memmove(json->buffer, json->buffer + written, json->rest);
-	return json->rest ? -EAGAIN : 0;
+	if (prepare_file(output) < 0)
+		return -EAGAIN;
+	json->half += put(output, json->buffer + json->half, json->rest - json->half);
+	if (json->half < json->rest)
+		return -EAGAIN;
+	json->rest = json->half = 0;
+	return 0;
 }
 
 /* Fill the buffer with lines. Returns of how many records; *ret_size: their bytes. */
@@ -264,18 +281,37 @@ static size_t format_lines(struct json *json, const struct traffic_record *recor
 	return i;
 }
 
-/* How many lines the first `size` bytes begin, and how long the last of them is beyond. */
-static size_t count_lines(const char *text, size_t size, size_t *ret_rest)
+/* How many lines the first `size` bytes begin; *ret_start: where the last of them does, when it ends
+ * beyond, else `size`. */
+static size_t count_lines(const char *text, size_t size, size_t *ret_start)
 {
-	const char *end = text;
-	size_t lines = 0;
+	size_t at = 0, lines = 0;
 
-	while (end < text + size) {
-		end = (const char *)rawmemchr(end, '\n') + 1;
-		lines++;
+	for (*ret_start = size; at < size; lines++) {
+		size_t start = at;
+
+		at = (size_t)((const char *)rawmemchr(text + at, '\n') + 1 - text);
+		if (at > size)
+			*ret_start = start;
 	}
-	*ret_rest = (size_t)(end - (text + size));
 	return lines;
+}
+
+/* How many records are taken when so much of the buffer got out: also the one whose line was cut in
+ * two, which is kept to be completed. */
+static size_t keep_rest(struct json *json, const struct traffic_record *records, size_t written)
+{
+	size_t start, taken = count_lines(json->buffer, written, &start);
+	const char *line = json->buffer + start;
+
+	if (start == written)
+		return taken;
+	json->half = written - start;
+	json->rest = (size_t)((const char *)rawmemchr(line, '\n') + 1 - line);
+	memmove(json->buffer, line, json->rest);
+	json->rest_packets = records[taken - 1].packets;
+	json->rest_bytes = records[taken - 1].bytes;
+	return taken;
 }
 
 static ssize_t json_write(struct traffic_output *output, const struct traffic_record *records,
@@ -286,6 +322,8 @@ static ssize_t json_write(struct traffic_output *output, const struct traffic_re
 	int r;
 
 	if (put_rest(output) < 0)
+		return -EAGAIN;
+	if (prepare_file(output) < 0)
 		return -EAGAIN;
 	if (!json->standard_output) {
 		r = json_resume_pass_over(&json->resume, output, &json->policy, records, n);
@@ -298,12 +336,7 @@ static ssize_t json_write(struct traffic_output *output, const struct traffic_re
 	written = put(output, json->buffer, size);
 	if (written == size)
 		return (ssize_t)taken;
-	taken = count_lines(json->buffer, written, &json->rest);
-	if (json->rest) {
-		memmove(json->buffer, json->buffer + written, json->rest);
-		json->rest_packets = records[taken - 1].packets;
-		json->rest_bytes = records[taken - 1].bytes;
-	}
+	taken = keep_rest(json, records, written);
 	return taken ? (ssize_t)taken : -EAGAIN;
 }
 
