@@ -19,7 +19,7 @@ disk=
 cgroup=
 cleanup() {
 	processes_end
-	umount -l "$files" 2>/dev/null
+	umount -l "$files" "$work/kept" 2>/dev/null
 	[ ! -s "$work/loop" ] || losetup -d "$(cat "$work/loop")" 2>/dev/null
 	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
 	rm -rf "$work"
@@ -123,7 +123,7 @@ read_only() {
 	# Files that are open go on until their output looks after their names.
 	kill -HUP "$meter_pid"
 	wait_until 10 no_files_open
-	suffer_until "Read-only file system" umount "$files"
+	suffer_until "Read-only file system" umount -l "$files"
 	end "$files"
 }
 
@@ -153,27 +153,120 @@ disk_make() {
 	chmod 0755 "$files"
 }
 
-disk_again() {
-	umount -l "$files"
-	mount --bind / "$work" 2>/dev/null && umount "$work"
-	fsck_and_mount
+shut_down() {
+	python3 -c 'import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 0)) # FS_IOC_SHUTDOWN' "$files"
 }
 
-disk_remove() {
-	umount "$files"
-	losetup -d "$disk"
-	rm "$work/disk" "$work/loop"
+find_error() {
+	echo test >"/sys/fs/ext4/${disk#/dev/}/trigger_fs_error"
 }
 
-failing_disk() { # WORDS COMMAND...
+# The directory below is there instead, and the rows from before are on the disk.
+failing_disk() { # WORDS COMMAND
 	disk_make
 	begin
 	send 100
 	wait_until 10 rows_came "$files"
 	sync -f "$files"
-	"${@:2}"
-	suffer_until "$1" another_disk
+	"$2"
+	suffer_until "$1" umount -l "$files"
+	mkdir "$work/kept"
+	wait_until 20 disk_is_free
+	mount "$disk" "$work/kept"
 	end "$files" "$work/kept"
-	umount -l "$work/kept"
-	disk_remove
+	umount "$work/kept"
+	rmdir "$work/kept"
+	losetup -d "$disk"
+	rm "$work/disk" "$work/loop"
 }
+
+# Not before the meter has let go of its files.
+disk_is_free() { [ ! -e "/sys/fs/ext4/${disk#/dev/}" ] && e2fsck -fp "$disk" >/dev/null || [ $? -eq 1 ]; }
+
+input_output_error() { failing_disk "Input/output error" shut_down; }
+disk_becomes_read_only() { failing_disk "Read-only file system" find_error; }
+
+# While rows come: no row is in two files, and none between them.
+rotated() {
+	local file turn sender
+	begin ,header=no
+	(for turn in 1 2 3 4 5 6; do send 20000; done) &
+	sender=$!
+	process_note $sender
+	for turn in 1 2 3 4; do
+		wait_until 20 test -s "$files/rows.json" -a -s "$files/traffic_user_unknown_$uid.log"
+		for file in "$files"/*.log "$files/rows.json"; do mv "$file" "$file.$turn"; done
+		kill -HUP "$meter_pid"
+	done
+	wait "$sender"
+	end "$files"
+}
+
+# Half a row, as a power loss leaves it: cut off, and said once for each output.
+torn() {
+	local user
+	begin
+	send 50
+	wait_until 10 rows_came "$files"
+	kill -KILL "$meter_pid"
+	wait "$meter_pid" || :
+	rm -f "/run/traffic-meter/$meter_instance.sock"
+	for user in $uid 0; do printf 'out,128,127.0' >>"$files/traffic_user_unknown_$user.log"; done
+	printf '{"time":1732985432.1' >>"$files/rows.json"
+	mv "$work/sent" "$work/before"
+	begin
+	cat "$work/before" >>"$work/sent"
+	send 50
+	in_cgroup "$cgroup" "$TRAFFIC" udp-send --to 127.0.0.1 9 --count 5 --size 100 >/dev/null
+	wait_until 10 rows_came "$files"
+	end_of_torn
+}
+
+end_of_torn() {
+	meter_stop || fail "exit code $?: $(cat "$work/log")"
+	rows_are_whole "$files"
+	rows_came "$files" || fail "sent $(sent) bytes"
+	assert_equal "times it was said" "1 1" "$(said csv 'half a row') $(said json 'half a line')"
+	rm -rf "$files"/*
+}
+
+owned_by_users() {
+	local mode
+	begin ,owner=user
+	send 50
+	wait_until 10 rows_came "$files"
+	mode=$(stat -c '%u %a %h' "$files/traffic_user_unknown_$uid.log")
+	assert_equal "owner, mode, names" "$uid 400 1" "$mode"
+	kill -HUP "$meter_pid"
+	send 50
+	end "$files"
+}
+
+# By the kernel's own judgement: cat as that user, and as another.
+read_by_users() {
+	begin ,owner=user
+	send 5
+	wait_until 10 rows_came "$files"
+	chmod 0711 "$work"
+	setpriv --reuid $uid --regid $uid --clear-groups cat "$files/traffic_user_unknown_$uid.log" >"$work/read" ||
+		fail "the user can't read their file"
+	! setpriv --reuid 4701 --regid 4701 --clear-groups cat "$files/traffic_user_unknown_$uid.log" 2>/dev/null ||
+		fail "another user can"
+	cmp "$work/read" "$files/traffic_user_unknown_$uid.log"
+	end "$files"
+}
+
+if [ "$(id -u)" -eq 0 ]; then
+	cgroup=$(cgroup_make files)
+fi
+run_test "full disk" full_disk
+run_test "read-only file system" read_only
+run_test "directory removed and made again" removed
+run_test "input/output errors" input_output_error
+run_test "a disk that becomes read-only" disk_becomes_read_only
+run_test "rotated while rows come" rotated
+run_test "a torn tail" torn
+run_test "files of their users" owned_by_users
+run_test "read by their users alone" read_by_users
+end_tests

@@ -4,6 +4,11 @@
  * one had written, also when its last row is torn or its file was rotated away, each record is in
  * the files once.
  */
+#include <linux/fs.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+
 #include "output/json_row.h"
 #include "output_fixture.h"
 
@@ -155,9 +160,9 @@ static void every_tear(void **state)
 	snprintf(expected, sizeof(expected), "%s%s", row, row);
 	for (size_t length = 0; length < 2 * strlen(row); length++) {
 		for (off_t nuls = 0; nuls <= 70000; nuls += 35000) {
-			char text[256];
+			char text[256] = "";
 
-			snprintf(text, length + 1, "%s", expected);
+			memcpy(text, expected, length);
 			write_file(path, text);
 			assert_int_equal(truncate(path, (off_t)length + nuls), 0);
 			capture_begin();
@@ -362,6 +367,78 @@ static void lines_that_are_no_place(void **state)
 	assert_true(place.direction == TRAFFIC_IN && place.total_in == 0 && place.total_out == 5);
 }
 
+/* Let a file be appended to only, so that half a row can't be taken back; or no more. */
+static bool set_append_only(const char *path, bool on)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int flags;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return false;
+	flags = on ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+/* The file takes half a row more, and that stays there. Then it is written on, or another one is. */
+static void half_row_that_stays(const struct traffic_output_type *type, bool same_file)
+{
+	static struct traffic_record records[RECORDS];
+	struct rlimit before, small;
+	char name[512], rotated[512];
+	const char *const more[] = { rotated, NULL };
+	size_t done = 30, kept;
+	ssize_t r;
+
+	make_batch(records, 0);
+	for (unsigned int i = 0; i < RECORDS; i++)
+		records[i].uid = 1001;
+	snprintf(name, sizeof(name), "%s", name_of(type, 1));
+	snprintf(rotated, sizeof(rotated), "%s", path_of("rotated"));
+	write_file(name_of(&csv_output, 0), "");
+	write_file(name_of(&csv_output, 2), "");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	open_as(type, "", BATCH, false);
+	write_all(&output, records, done);
+	flush_output(&output);
+	kept = strlen(read_file(name));
+	if (!set_append_only(name, true))
+		skip();
+	small = (struct rlimit){ .rlim_cur = kept * 5 / 4, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	while (done < RECORDS &&
+	       (r = output.type->write(&output, &records[done], RECORDS - done)) > 0)
+		done += (size_t)r;
+	assert_int_equal(output.type->flush(&output), -EAGAIN);
+	assert_int_equal(strlen(read_file(name)), small.rlim_cur);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(set_append_only(name, false));
+	if (!same_file) {
+		/* Deleted under it; a copy has the rows that are whole. */
+		const char *text = read_file(name);
+
+		write_file(rotated, text);
+		assert_int_equal(truncate(rotated, strrchr(text, '\n') + 1 - text), 0);
+		assert_int_equal(unlink(name), 0);
+	}
+	flush_output(&output);
+	write_all(&output, records + done, RECORDS - done);
+	close_output(&output);
+	assert_int_equal(output.lost_records, 0);
+	assert_once(type, same_file ? NULL : more);
+	for (unsigned int f = 0; f < files_of(type); f++)
+		unlink(name_of(type, f));
+}
+
+static void half_rows_that_stay(void **state)
+{
+	(void)state;
+	for (int same = 0; same < 2; same++) {
+		half_row_that_stays(&csv_output, same);
+		half_row_that_stays(&json_output, same);
+	}
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
 
 int main(void)
@@ -378,6 +455,7 @@ int main(void)
 		TEST(json_batch_before),
 		TEST(json_place_changed),
 		TEST(lines_that_are_no_place),
+		TEST(half_rows_that_stay),
 	};
 
 	return cmocka_run_group_tests_name("output_repeated", tests, NULL, NULL);
