@@ -120,6 +120,9 @@ meter_start() {
 	done
 }
 
+# For a test of totals that begin at 0.
+totals_forget() { rm -f "/var/lib/traffic-meter/$meter_instance".totals*; }
+
 # Stops it as an administrator would; its exit code is the function's.
 meter_stop() {
 	kill -TERM "$meter_pid"
