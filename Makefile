@@ -56,10 +56,21 @@ $(call need,$(PKG_CONFIG) --exists inih,inih,libinih-dev,inih-devel,inih-devel)
 ifeq ($(origin LIBSUBID),undefined)
 LIBSUBID := $(shell $(CC) $(CPPFLAGS) -E -include shadow/subid.h -x c /dev/null >/dev/null 2>&1 && echo yes)
 endif
-not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
+# Sanitizers need calls that a filter refuses (a leak check traces its own process).
+found = $(if $(shell $(PKG_CONFIG) --exists '$(1)' && echo yes),yes)
+LIBCAP_NG ?= $(call found,libcap-ng)
+LIBSECCOMP ?= $(if $(SANITIZE),,$(call found,libseccomp >= 2.4))
+LIBCAP_NG := $(LIBCAP_NG)
+LIBSECCOMP := $(LIBSECCOMP)
+not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev);) \
+	$(if $(LIBCAP_NG),,giving up capabilities (libcap-ng-dev);) \
+	$(if $(LIBSECCOMP),,a filter of system calls (libseccomp-dev);)
+not_built := $(patsubst %;,%,$(strip $(not_built)))
 endif
 
-libraries := libbpf inih
+libraries := libbpf inih $(if $(LIBCAP_NG),libcap-ng) $(if $(LIBSECCOMP),libseccomp)
+have = $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(if $(LIBCAP_NG),-DHAVE_LIBCAP_NG) \
+	$(if $(LIBSECCOMP),-DHAVE_LIBSECCOMP)
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
 library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
@@ -72,7 +83,7 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(CPPFLAGS)
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(have) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.

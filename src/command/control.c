@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -55,10 +56,22 @@ static bool is_answered(const struct sockaddr_un *address)
 	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
 }
 
-int control_listen(const char *instance, int *ret_fd)
+/* The mode comes with the making: what stands at the path afterwards may be another's by then, where
+ * the directory is the meter's user's. */
+static int bind_closed(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0117);
+	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+
+	umask(before);
+	return r;
+}
+
+int control_listen(const char *instance, uid_t user, int *ret_fd)
 {
 	struct sockaddr_un address = address_of(instance);
 	_cleanup_close_ int fd = open_socket();
+	int r;
 
 	if (fd < 0)
 		return fd;
@@ -67,9 +80,12 @@ int control_listen(const char *instance, int *ret_fd)
 	if (is_answered(&address))
 		return -EADDRINUSE;
 	unlink(address.sun_path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    chmod(address.sun_path, 0660) || listen(fd, 8))
-		return -errno;
+	r = bind_closed(fd, &address);
+	if (r < 0 || listen(fd, 8))
+		return r < 0 ? r : -errno;
+	/* So that it can be taken away again; where that fails it stays behind, and nobody answers. */
+	if (geteuid() == 0)
+		(void)!chown(CONTROL_DIRECTORY, user, (gid_t)-1);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }

@@ -7,14 +7,17 @@
 #define COMMAND_CONTROL_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define CONTROL_DIRECTORY "/run/traffic-meter"
 
 /* 0; or -EINVAL, logged: no name for an instance. */
 int control_verify_instance(const char *instance);
 
-/* Listen for an instance: *ret_fd is the caller's. -EADDRINUSE: a meter that lives has it. */
-int control_listen(const char *instance, int *ret_fd);
+/* Listen for an instance: *ret_fd is the caller's. -EADDRINUSE: a meter that lives has it. The socket
+ * is for its owner and the group of the process; the directory becomes the user's that the process
+ * will be. */
+int control_listen(const char *instance, uid_t user, int *ret_fd);
 
 /* Take the socket away again. */
 void control_close(const char *instance, int *fd);

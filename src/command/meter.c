@@ -13,6 +13,7 @@
 
 #include "account/account.h"
 #include "capture/cgroup.h"
+#include "command/confine.h"
 #include "command/control.h"
 #include "command/health.h"
 #include "command/outputs.h"
@@ -277,6 +278,8 @@ static int read_health(struct meter *meter, struct health *ret)
 		.networks = meter->n_networks,
 		.n_outputs = meter->outputs.n,
 	};
+	if ((r = privileges_read(&ret->held_privileges)) < 0)
+		return r;
 	memcpy(ret->kernels_packets, meter->account.kernels_packets, sizeof(ret->kernels_packets));
 	memcpy(ret->kernels_bytes, meter->account.kernels_bytes, sizeof(ret->kernels_bytes));
 	if ((r = capture_read_notes(meter->capture, &ret->notes)) < 0 ||
@@ -333,7 +336,9 @@ static int open_events(struct meter *meter)
 	if (r == 0 && meter->account.cgroups && cgroups_fd(meter->account.cgroups) >= 0)
 		r = loop_add(&meter->loop, cgroups_fd(meter->account.cgroups), EPOLLIN, on_cgroups,
 			     meter);
-	return r < 0 ? log_error_errno(r, "watch interfaces and cgroups") : 0;
+	if (r == 0 && meter->control_fd >= 0)
+		r = loop_add(&meter->loop, meter->control_fd, EPOLLIN, on_control, meter);
+	return r < 0 ? log_error_errno(r, "watch interfaces, cgroups and status requests") : 0;
 }
 
 /* Timers begin when the programs are attached. */
@@ -356,14 +361,14 @@ static int open_timers(struct meter *meter)
 }
 
 /* A meter works without its control socket; `status` does not. */
-static void open_control(struct meter *meter)
+static void open_control(struct meter *meter, uid_t user)
 {
 	const char *instance = meter->settings->instance;
 	int r;
 
 	if (!instance)
 		return;
-	r = control_listen(instance, &meter->control_fd);
+	r = control_listen(instance, user, &meter->control_fd);
 	if (r == -EADDRINUSE)
 		log_warning("another meter has the instance '%s'; this one has no status: give it "
 			    "a name of its own with --instance",
@@ -373,8 +378,6 @@ static void open_control(struct meter *meter)
 				  "listen at " CONTROL_DIRECTORY "/%s.sock; there will be no "
 				  "status",
 				  instance);
-	else if (loop_add(&meter->loop, meter->control_fd, EPOLLIN, on_control, meter) < 0)
-		log_warning("status requests can't be watched for");
 }
 
 /* After the detaching: read to the end, waiting for room where an output is slow. */
@@ -458,21 +461,25 @@ int meter_run(const struct meter_settings *settings)
 		.control_fd = -1,
 		.start_ns = monotonic_ns(),
 	};
+	struct identity identity;
 	int r;
 
 	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 ||
+	    (r = confine_join(settings, &identity)) < 0 ||
 	    (r = capture_open(&meter.capture, &settings->capture)) < 0 ||
-	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0 ||
-	    (r = load_networks(&meter)) < 0 || (r = open_account(&meter)) < 0 ||
-	    (r = open_events(&meter)) < 0 ||
+	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0)
+		return r;
+	open_control(&meter, identity.uid);
+	if ((r = confine_become(&identity)) < 0 || (r = load_networks(&meter)) < 0 ||
+	    (r = open_account(&meter)) < 0 || (r = open_events(&meter)) < 0 ||
 	    (r = outputs_open(&meter.outputs, &settings->outputs, settings->nic_id,
 			      meter.room_fd)) < 0 ||
 	    (r = capture_attach(meter.capture, meter.cgroup)) < 0)
 		return r;
 	meter.interval_start_ns = monotonic_ns();
-	open_control(&meter);
-	r = open_timers(&meter);
-	if (r < 0)
+	if ((r = confine_lock(settings, &meter.outputs)) < 0 ||
+	    (r = outputs_start(&meter.outputs)) < 0 || (r = confine_calls(&meter.outputs)) < 0 ||
+	    (r = open_timers(&meter)) < 0)
 		return stop(&meter, r);
 	log_notice("metering %s", meter.cgroup);
 	for (size_t i = 0; i < settings->outputs.n; i++)

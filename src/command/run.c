@@ -23,6 +23,7 @@ struct run_settings {
 	char *cgroup;
 	char *nic_id;
 	char *instance;
+	char *user, *group;
 	struct traffic_strings interfaces, excluded_interfaces;
 	int records, owner, match, nested, subuid;
 	char *untracked;
@@ -54,6 +55,10 @@ static const struct traffic_option run_options[] = {
 	  .help = "meter all but these" },
 	{ "instance", TRAFFIC_OPTION_STRING, FIELD(instance), "NAME",
 	  .help = "name for 'traffic-meter status' (default)" },
+	{ "user", TRAFFIC_OPTION_STRING, FIELD(user), "NAME",
+	  .help = "system user to run as once it meters (who started it)" },
+	{ "group", TRAFFIC_OPTION_STRING, FIELD(group), "NAME",
+	  .help = "group of new files and of the socket that status asks (the user's)" },
 	{ "nic-id", TRAFFIC_OPTION_STRING, FIELD(nic_id), "TEXT",
 	  .help = "label in file names (the one --interface, else unknown)" },
 	{ "records", TRAFFIC_OPTION_CHOICE, FIELD(records), .choices = records_choices,
@@ -200,6 +205,8 @@ int command_run(int argc, char **argv)
 	meter = (struct meter_settings){
 		.cgroup = settings.cgroup,
 		.instance = settings.instance ?: "default",
+		.user = settings.user,
+		.group = settings.group,
 		.nic_id = choose_nic_id(&settings),
 		.untracked = settings.untracked,
 		.outputs = settings.outputs,
