@@ -20,6 +20,7 @@ cleanup() {
 	processes_end
 	netns_remove "$near" "$far"
 	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
+	[ ! -d /run/traffic-meter ] || chown root /run/traffic-meter # it is the last meter's user's
 	rm -rf "$work"
 }
 trap cleanup EXIT
@@ -33,7 +34,7 @@ need_built() {
 	command -v gdb >/dev/null || skip "no gdb"
 }
 
-# The meter is in the network namespace whose interfaces have the hooks. OPTION: `--user NAME` comes first.
+# The meter is in the network namespace whose interfaces have the hooks.
 start() { # NAME USER OPTION...
 	need_bpf
 	need_built
@@ -63,28 +64,23 @@ expected_view() { # UID CAPABILITIES
 		"CapInh: 0000000000000000" "CapPrm: $2" "NoNewPrivs: 1" "Seccomp: 2" "Uid: $1"
 }
 
-# Each expression's value, in each thread: "VALUE" or "VALUE errno N" a line.
-called() { # EXPRESSION...
-	local expression options=()
-	for expression in "$@"; do
-		options+=(-ex "thread apply all -q printf \"%d %d\\n\", (int)$expression, \
-			*((int *(*)(void))__errno_location)()")
-	done
-	gdb -p "$meter_pid" -batch -nx "${options[@]}" 2>"$work/gdb.log" | grep -E '^-?[0-9]+ [0-9]+$'
-}
-
-# refused ERRNO EXPRESSION: in every thread.
-refused() {
-	local got threads
+# What each thread gets for each of the calls, by one visit of the debugger: the lines of standard input
+# are "ok CALL" or "ERRNO CALL".
+calls() {
+	local wanted call lines threads n=0 options=() expected=()
 	threads=$(ls "/proc/$meter_pid/task" | wc -l)
-	got=$(called "$2" | sort | uniq -c | awk '{ print $1, $2, $3 }')
-	assert_equal "$2 in $threads threads" "$threads -1 $1" "$got"
-}
-
-allowed() { # EXPRESSION
-	local got
-	got=$(called "$1" | grep -c '^-1 ')
-	assert_equal "threads that are refused $1" 0 "$got"
+	while read -r wanted call; do
+		n=$((n + 1))
+		options+=(-ex "thread apply all -q printf \"call $n %d %d\\n\", (int)$call >= 0, \
+			*((int *(*)(void))__errno_location)()")
+		expected+=("$wanted $call")
+	done
+	gdb -p "$meter_pid" -batch -nx "${options[@]}" >"$work/gdb.log" 2>&1 </dev/null || :
+	for ((n = 1; n <= ${#expected[@]}; n++)); do
+		read -r wanted call <<<"${expected[n - 1]}"
+		lines=$(sed -nE "s/^call $n 1 .*/ok/p; s/^call $n 0 (.*)/\1/p" "$work/gdb.log" | sort | uniq -c)
+		assert_equal "$call in all threads" "$threads $wanted" "$(awk '{ print $1, $2 }' <<<"$lines")"
+	done
 }
 
 holds() {
@@ -101,34 +97,38 @@ holds() {
 	assert_contains "text" "^holds uid $uid_of, " "$("$METER" status --instance "$meter_instance")"
 }
 
-has_landlock() { ! grep -q 'Landlock.*not here' "$work"/*/log; }
+has_landlock() { ! grep -q 'Landlock.*not here' "${out%/out}/log"; }
 
 # 13: EACCES, 1: EPERM. That a call is refused says nothing where another one like it is, too.
 cannot() { # USER
-	allowed 'open("/etc/passwd", 0)'
-	allowed 'socket(1, 1, 0)'
-	allowed 'open("/proc/self/status", 0)'
 	if [ "$1" != root ] || has_landlock; then
-		refused 13 'open("/etc/shadow", 0)'
-		refused 13 'open("/etc/traffic-meter-test", 65, 0600)'
+		calls <<-'END'
+			13 open("/etc/shadow", 0)
+			13 open("/etc/traffic-meter-test", 65, 0600)
+		END
 	else
 		echo "# no Landlock: root's files are open to root"
 	fi
-	if has_landlock; then
-		refused 13 'open("/tmp", 0)'
-		refused 13 "open(\"$work/gdb.log\", 0)"
-	fi
-	refused 1 'socket(2, 1, 0)'
-	refused 1 'socket(2, 2, 0)'
-	refused 1 'socket(10, 1, 0)'
-	refused 1 'socket(17, 3, 0)'
-	refused 1 'ptrace(0, 0, 0, 0)'
-	refused 1 'ptrace(16, 1, 0, 0)'
-	refused 1 'execv("/bin/true", (char **)0)'
-	refused 1 'fork()'
-	refused 1 'mount("none", "/mnt", "tmpfs", 0, (void *)0)'
-	refused 1 'setuid(0)'
-	refused 1 'kill(1, 0)'
+	! has_landlock || calls <<-END
+		13 open("/tmp", 0)
+		13 open("$root/Makefile", 0)
+	END
+	calls <<-'END'
+		ok open("/etc/passwd", 0)
+		ok open("/proc/self/status", 0)
+		ok socket(1, 1, 0)
+		1 socket(2, 1, 0)
+		1 socket(2, 2, 0)
+		1 socket(10, 1, 0)
+		1 socket(17, 3, 0)
+		1 ptrace(0, 0, 0, 0)
+		1 ptrace(16, 1, 0, 0)
+		1 execv("/bin/true", (char **)0)
+		1 fork()
+		1 mount("none", "/mnt", "tmpfs", 0, (void *)0)
+		1 setuid(0)
+		1 kill(1, 0)
+	END
 }
 
 # Frames of a packet socket with a known number of IP bytes.
@@ -197,7 +197,7 @@ meters() {
 	wait_until 20 compgen -G "$out/*_$uid.log" >/dev/null
 }
 
-has_lists() { [ "$(grep -c 'untracked networks from' "$work"/*/log)" = "$1" ]; }
+has_lists() { [ "$(grep -c 'untracked networks from' "${out%/out}/log")" = "$1" ]; }
 
 ends() { # NAME
 	local bytes
