@@ -62,10 +62,11 @@ LIBCAP_NG ?= $(call found,libcap-ng)
 LIBSECCOMP ?= $(if $(SANITIZE),,$(call found,libseccomp >= 2.4))
 LIBCAP_NG := $(LIBCAP_NG)
 LIBSECCOMP := $(LIBSECCOMP)
-not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev);) \
-	$(if $(LIBCAP_NG),,giving up capabilities (libcap-ng-dev);) \
-	$(if $(LIBSECCOMP),,a filter of system calls (libseccomp-dev);)
-not_built := $(patsubst %;,%,$(strip $(not_built)))
+without = $(if $(1),,$(eval not_built := $(if $(not_built),$(not_built); )$(2)))
+not_built :=
+$(call without,$(LIBSUBID),subordinate uids from other sources than /etc/subuid (libsubid-dev))
+$(call without,$(LIBCAP_NG),giving up capabilities (libcap-ng-dev))
+$(call without,$(LIBSECCOMP),a filter of system calls (libseccomp-dev))
 endif
 
 libraries := libbpf inih $(if $(LIBCAP_NG),libcap-ng) $(if $(LIBSECCOMP),libseccomp)
