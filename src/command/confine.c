@@ -105,22 +105,27 @@ static void add_rule(struct rules *rules, const char *path, bool write)
 		rules->rules[rules->n++] = (struct path_rule){ path, write };
 }
 
+/* Of a path shorter than PATH_MAX; false where there is none, or where it has /etc in it. */
+static bool find_directory(const char *path, char ret[PATH_MAX])
+{
+	char directory[PATH_MAX];
+
+	strcpy(directory, path);
+	return realpath(dirname(directory), ret) && strcmp(ret, "/") != 0 &&
+	       strcmp(ret, "/etc") != 0;
+}
+
 /* The directory that a path is in, so that it may be made anew; the path itself where that would take
  * /etc along. */
 static void add_around(struct rules *rules, const char *path, bool write)
 {
 	char *around = rules->paths[rules->n_paths];
-	char directory[PATH_MAX], real[PATH_MAX];
 
 	if (strlen(path) >= PATH_MAX)
 		return;
 	rules->n_paths++;
-	strcpy(directory, path);
-	if (!realpath(dirname(directory), real) || strcmp(real, "/") == 0 ||
-	    strcmp(real, "/etc") == 0)
+	if (!find_directory(path, around))
 		strcpy(around, path);
-	else
-		strcpy(around, real);
 	add_rule(rules, around, write);
 }
 
@@ -202,6 +207,20 @@ static int restrict_paths(const struct meter_settings *settings)
 	return r < 0 ? r : paths_restrict(rules->rules, rules->n);
 }
 
+/* Better said now than at the SIGHUP. */
+static void warn_of_list(const char *path)
+{
+	char directory[PATH_MAX];
+
+	if (geteuid() == 0 && strlen(path) < PATH_MAX && !find_directory(path, directory))
+		log_warning(
+			"%s: a file that is renamed into its place can't be read by SIGHUP, as "
+			"root "
+			"keeps no right to all of /etc; put the list in a directory of its own, "
+			"or run with --user",
+			path);
+}
+
 /* What a kernel or a build can't is done without; what fails is not. */
 static int judge(int error, const char *what)
 {
@@ -223,6 +242,8 @@ int confine_lock(const struct meter_settings *settings, const struct outputs *ou
 	r = find_capabilities(settings, outputs_needs(outputs), &kept);
 	if (r == 0)
 		r = judge(restrict_paths(settings), "Landlock, the list of files");
+	if (r == 0 && settings->untracked)
+		warn_of_list(settings->untracked);
 	if (r == 0 && capabilities_lock(kept) < 0)
 		r = log_error_errno(-EPERM, "give up capabilities");
 	return r;
