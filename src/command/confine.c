@@ -240,10 +240,12 @@ int confine_lock(const struct meter_settings *settings, const struct outputs *ou
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return log_error_errno(errno, "set no_new_privs");
 	r = find_capabilities(settings, outputs_needs(outputs), &kept);
-	if (r == 0)
-		r = judge(restrict_paths(settings), "Landlock, the list of files");
+	if (r < 0)
+		return r;
+	r = restrict_paths(settings);
 	if (r == 0 && settings->untracked)
 		warn_of_list(settings->untracked);
+	r = judge(r, "Landlock, the list of files");
 	if (r == 0 && capabilities_lock(kept) < 0)
 		r = log_error_errno(-EPERM, "give up capabilities");
 	return r;

@@ -56,8 +56,7 @@ static bool is_answered(const struct sockaddr_un *address)
 	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
 }
 
-/* The mode comes with the making: what stands at the path afterwards may be another's by then, where
- * the directory is the meter's user's. */
+/* The mode comes with the making: there is no moment at which others may connect. */
 static int bind_closed(int fd, const struct sockaddr_un *address)
 {
 	mode_t before = umask(0117);
@@ -67,7 +66,7 @@ static int bind_closed(int fd, const struct sockaddr_un *address)
 	return r;
 }
 
-int control_listen(const char *instance, uid_t user, int *ret_fd)
+int control_listen(const char *instance, int *ret_fd)
 {
 	struct sockaddr_un address = address_of(instance);
 	_cleanup_close_ int fd = open_socket();
@@ -83,9 +82,6 @@ int control_listen(const char *instance, uid_t user, int *ret_fd)
 	r = bind_closed(fd, &address);
 	if (r < 0 || listen(fd, 8))
 		return r < 0 ? r : -errno;
-	/* So that it can be taken away again; where that fails it stays behind, and nobody answers. */
-	if (geteuid() == 0)
-		(void)!chown(CONTROL_DIRECTORY, user, (gid_t)-1);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }

@@ -7,7 +7,6 @@
 #define COMMAND_CONTROL_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
 #define CONTROL_DIRECTORY "/run/traffic-meter"
 
@@ -15,11 +14,11 @@
 int control_verify_instance(const char *instance);
 
 /* Listen for an instance: *ret_fd is the caller's. -EADDRINUSE: a meter that lives has it. The socket
- * is for its owner and the group of the process; the directory becomes the user's that the process
- * will be. */
-int control_listen(const char *instance, uid_t user, int *ret_fd);
+ * is for its owner and the group of the process. */
+int control_listen(const char *instance, int *ret_fd);
 
-/* Take the socket away again. */
+/* Take the socket away again. Who may no longer write in root's directory leaves it behind: nobody
+ * answers there, and the next meter takes its place. */
 void control_close(const char *instance, int *fd);
 
 /* Accept one connection, send it the text, close it. A peer that does not read is not waited for. */

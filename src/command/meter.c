@@ -361,14 +361,14 @@ static int open_timers(struct meter *meter)
 }
 
 /* A meter works without its control socket; `status` does not. */
-static void open_control(struct meter *meter, uid_t user)
+static void open_control(struct meter *meter)
 {
 	const char *instance = meter->settings->instance;
 	int r;
 
 	if (!instance)
 		return;
-	r = control_listen(instance, user, &meter->control_fd);
+	r = control_listen(instance, &meter->control_fd);
 	if (r == -EADDRINUSE)
 		log_warning("another meter has the instance '%s'; this one has no status: give it "
 			    "a name of its own with --instance",
@@ -469,7 +469,7 @@ int meter_run(const struct meter_settings *settings)
 	    (r = capture_open(&meter.capture, &settings->capture)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0)
 		return r;
-	open_control(&meter, identity.uid);
+	open_control(&meter);
 	if ((r = confine_become(&identity)) < 0 || (r = load_networks(&meter)) < 0 ||
 	    (r = open_account(&meter)) < 0 || (r = open_events(&meter)) < 0 ||
 	    (r = outputs_open(&meter.outputs, &settings->outputs, settings->nic_id,

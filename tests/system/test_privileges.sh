@@ -20,7 +20,6 @@ cleanup() {
 	processes_end
 	netns_remove "$near" "$far"
 	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	[ ! -d /run/traffic-meter ] || chown root /run/traffic-meter # it is the last meter's user's
 	rm -rf "$work"
 }
 trap cleanup EXIT
@@ -200,13 +199,14 @@ meters() {
 has_lists() { [ "$(grep -c 'untracked networks from' "${out%/out}/log")" = "$1" ]; }
 
 ends() { # NAME
-	local bytes
+	local bytes answer
 	meter_stop || fail "exit code $?: $(cat "$work/$1/log")"
 	assert_contains "closing line" 'lost 0 bytes; audit: 0 bytes unaccounted' "$(cat "$work/$1/log")"
 	bytes=$(find "$out" "$out.before" -name "*_$uid.log*" -exec cat {} + | csv_sum out 2 -)
 	assert_equal "bytes in the rows" "$sum" "$bytes"
 	assert_equal "warnings" "" "$(grep -E 'warning|error' "$work/$1/log")"
-	[ ! -e "/run/traffic-meter/$meter_instance.sock" ] || fail "the socket is still there"
+	answer=$("$METER" status --instance "$meter_instance" 2>&1) && fail "status: $answer"
+	assert_contains "status" "no meter of the instance '$meter_instance' is running" "$answer"
 }
 
 # Without a list and with links: no capability at all.
@@ -275,7 +275,6 @@ refuse() {
 	assert_equal "exit code of ${*:2}" 1 $code
 	[ "$(wc -l <"$work/stderr")" -eq 1 ] || fail "not one line of ${*:2}: $(cat "$work/stderr")"
 	assert_contains "message of ${*:2}" "$1" "$(cat "$work/stderr")"
-	[ ! -e "/run/traffic-meter/test-$$-refused.sock" ] || fail "the socket is still there"
 }
 
 test_refused() {
