@@ -57,10 +57,22 @@ $(call need,$(PKG_CONFIG) --exists zlib,zlib,zlib1g-dev,zlib-devel,zlib-devel)
 ifeq ($(origin LIBSUBID),undefined)
 LIBSUBID := $(shell $(CC) $(CPPFLAGS) -E -include shadow/subid.h -x c /dev/null >/dev/null 2>&1 && echo yes)
 endif
-not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
+# Sanitizers need calls that a filter refuses (a leak check traces its own process).
+found = $(if $(shell $(PKG_CONFIG) --exists '$(1)' && echo yes),yes)
+LIBCAP_NG ?= $(call found,libcap-ng)
+LIBSECCOMP ?= $(if $(SANITIZE),,$(call found,libseccomp >= 2.4))
+LIBCAP_NG := $(LIBCAP_NG)
+LIBSECCOMP := $(LIBSECCOMP)
+without = $(if $(1),,$(eval not_built := $(if $(not_built),$(not_built); )$(2)))
+not_built :=
+$(call without,$(LIBSUBID),subordinate uids from other sources than /etc/subuid (libsubid-dev))
+$(call without,$(LIBCAP_NG),giving up capabilities (libcap-ng-dev))
+$(call without,$(LIBSECCOMP),a filter of system calls (libseccomp-dev))
 endif
 
-libraries := libbpf inih zlib
+libraries := libbpf inih zlib $(if $(LIBCAP_NG),libcap-ng) $(if $(LIBSECCOMP),libseccomp)
+have = $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(if $(LIBCAP_NG),-DHAVE_LIBCAP_NG) \
+	$(if $(LIBSECCOMP),-DHAVE_LIBSECCOMP)
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
 library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
@@ -73,7 +85,7 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(CPPFLAGS)
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(have) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.

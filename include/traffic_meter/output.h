@@ -63,6 +63,13 @@ struct traffic_output_type {
 	void (*close)(struct traffic_output *output);
 };
 
+/* What an output does later and an ordinary process may not. */
+enum traffic_output_need {
+	TRAFFIC_NEED_GIVE = 1,	  /* gives files to users, or to groups it is not in */
+	TRAFFIC_NEED_OTHERS = 2,  /* opens and changes files of other users */
+	TRAFFIC_NEED_NETWORK = 4, /* makes sockets of IPv4 or IPv6 */
+};
+
 /* One output at work. The host owns it; an output reads what stands above `error`. */
 struct traffic_output {
 	const struct traffic_output_type *type;
@@ -76,6 +83,10 @@ struct traffic_output {
 	 * differ by a little), and what was taken then is to be passed over. */
 	uint64_t batch;
 	bool repeated;
+
+	/* Set by init(), traffic_output_need values or'ed: when the meter has started it gives up what none
+	 * of its outputs has asked for. Files can be opened beneath the directory that the target is in. */
+	unsigned int needs;
 
 	/* The host's, changed by the calls below. */
 	char error[256];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/log.h"
 
 static int grow_own(void *userdata, uint32_t n, void (*fill)(void *fill_data, void *memory),
 		    void *fill_data, void **ret)
@@ -89,13 +90,29 @@ static void fill_larger(void *userdata, void *memory)
 			*find(memory, 2 * totals->n_slots, totals->slots[i].uid) = totals->slots[i];
 }
 
+/* Rights that making a larger one takes may be given up by now. */
+static int grow_elsewhere(struct totals *totals, void **ret)
+{
+	if (totals->where.grow == grow_own)
+		return -ENOMEM;
+	*ret = calloc(totals->n_slots * 2, sizeof(struct total));
+	if (!*ret)
+		return -ENOMEM;
+	fill_larger(totals, *ret);
+	totals->where = (struct totals_memory){ .grow = grow_own, .userdata = totals };
+	log_warning("there are more than %zu users; what a killed meter had added to their totals "
+		    "since the last interval is not taken back",
+		    totals->n);
+	return 0;
+}
+
 static int grow(struct totals *totals)
 {
 	void *memory;
 	int r = totals->where.grow(totals->where.userdata, (uint32_t)totals->n_slots * 2,
 				   fill_larger, totals, &memory);
 
-	if (r < 0)
+	if (r < 0 && (r = grow_elsewhere(totals, &memory)) < 0)
 		return r;
 	totals->slots = memory;
 	totals->n_slots *= 2;

@@ -22,9 +22,9 @@ struct total {
 
 _Static_assert(sizeof(struct total) == 48, "pinned layout");
 
-#define TOTALS_SLOTS_FIRST 4096
+#define TOTALS_SLOTS_FIRST 16384
 
-/* Where the slots are. `grow` makes room for n slots, has `fill` write them, and gives the former ones
+/* Where the slots are. Where `grow` can't give more, the process's own memory is taken. It makes room for n slots, has `fill` write them, and gives the former ones
  * back; 0 or a negative errno. */
 struct totals_memory {
 	void *memory;	  /* zeroes, or what a process before has left */

@@ -145,6 +145,13 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	return 0;
 }
 
+int capture_give(struct capture *capture, uid_t uid, gid_t gid)
+{
+	int r = pins_give(&capture->pins, uid, gid);
+
+	return r < 0 ? log_error_errno(r, "give %s to uid %u", capture->pins.directory, uid) : 0;
+}
+
 /* The set has its pins before a program counts in it. */
 static int attach_programs(struct capture *capture, const char *cgroup_path, int cgroup_fd)
 {

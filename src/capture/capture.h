@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <traffic_meter/option.h>
 #include <traffic_meter/record.h>
@@ -76,6 +77,9 @@ struct capture;
 
 /* Load the programs, of which features_require() said that they can be; nothing is attached yet. */
 int capture_open(struct capture **ret, const struct capture_settings *settings);
+
+/* What is pinned, and will be, belongs to that user. 0 or an error, logged. */
+int capture_give(struct capture *capture, uid_t uid, gid_t gid);
 
 /* Attach to a cgroup2 directory, in the place of what a meter of this instance may have left there. */
 int capture_attach(struct capture *capture, const char *cgroup_path);

@@ -133,6 +133,11 @@ static int probe_tcx(char *detail, unsigned int detail_size)
 	       0;
 }
 
+bool features_have_tcx(void)
+{
+	return probe_tcx(NULL, 0) == 1;
+}
+
 const struct feature features[] = {
 	{ "privileges", true,
 	  "the meter loads BPF programs: run it as root, or with the capabilities CAP_BPF, "

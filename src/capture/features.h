@@ -31,4 +31,7 @@ bool features_have_process_owner(void);
 /* bpf_get_current_task_btf() is there (5.11). */
 bool features_have_task_btf(void);
 
+/* Whether frames are seen by TCX links, not by filters; asking takes CAP_NET_ADMIN. */
+bool features_have_tcx(void);
+
 #endif

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -45,7 +46,7 @@ int pins_open(struct pins *pins, const char *instance)
 	_cleanup_free_ char *directory = NULL;
 	int r;
 
-	*pins = (struct pins){ 0 };
+	*pins = (struct pins){ .fd = -1 };
 	if (!instance)
 		return 0;
 	if (asprintf(&directory, ROOT "/%s", instance) < 0) {
@@ -64,19 +65,25 @@ int pins_open(struct pins *pins, const char *instance)
 				  "it is started again");
 		return 0;
 	}
+	pins->fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (pins->fd < 0)
+		return log_error_errno(errno, "open %s", directory);
 	pins->directory = steal_pointer(directory);
 	return 0;
 }
 
 void pins_close(struct pins *pins)
 {
+	if (pins->directory)
+		close_fd(&pins->fd);
 	free(pins->directory);
-	pins->directory = NULL;
+	*pins = (struct pins){ .fd = -1 };
 }
 
+/* By the descriptor: the directories above may be root's alone. */
 static int path_of(const struct pins *pins, const char *name, const char *suffix, char **ret)
 {
-	if (asprintf(ret, "%s/%s%s", pins->directory, name, suffix) >= 0)
+	if (asprintf(ret, "/proc/self/fd/%d/%s%s", pins->fd, name, suffix) >= 0)
 		return 0;
 	*ret = NULL;
 	return -ENOMEM;
@@ -118,6 +125,40 @@ int pins_make_directory(const struct pins *pins, const char *name)
 	return path_of(pins, name, "", &path) < 0 ? -ENOMEM : make_directory(path);
 }
 
+static int give_directory(const char *path, uid_t uid, gid_t gid)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	int r = directory && lchown(path, uid, gid) == 0 ? 0 : -errno;
+
+	while (r == 0 && (entry = readdir(directory))) {
+		_cleanup_free_ char *file = NULL;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		if (asprintf(&file, "%s/%s", path, entry->d_name) < 0) {
+			file = NULL;
+			r = -ENOMEM;
+		} else if (entry->d_type == DT_DIR) {
+			r = give_directory(file, uid, gid);
+		} else if (lchown(file, uid, gid)) {
+			r = -errno;
+		}
+	}
+	if (directory)
+		closedir(directory);
+	return r;
+}
+
+int pins_give(const struct pins *pins, uid_t uid, gid_t gid)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!pins->directory)
+		return 0;
+	return path_of(pins, ".", "", &path) < 0 ? -ENOMEM : give_directory(path, uid, gid);
+}
+
 static void remove_directory(const char *path)
 {
 	_cleanup_free_ char *file = NULL;
@@ -146,24 +187,32 @@ void pins_remove(const struct pins *pins, const char *name)
 		remove_directory(path);
 }
 
-void pins_remove_all(const struct pins *pins)
-{
-	if (pins->directory)
-		remove_directory(pins->directory);
-}
-
 void pins_each(const struct pins *pins, const char *prefix,
 	       void (*see)(void *userdata, const char *name), void *userdata)
 {
+	_cleanup_free_ char *path = NULL;
 	struct dirent *entry;
 	DIR *directory;
 
-	if (!pins->directory)
+	if (!pins->directory || path_of(pins, "", "", &path) < 0)
 		return;
-	directory = opendir(pins->directory);
+	directory = opendir(path);
 	while (directory && (entry = readdir(directory)))
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+		if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
 			see(userdata, entry->d_name);
 	if (directory)
 		closedir(directory);
+}
+
+static void remove_one(void *userdata, const char *name)
+{
+	pins_remove(userdata, name);
+}
+
+void pins_remove_all(struct pins *pins)
+{
+	if (!pins->directory)
+		return;
+	pins_each(pins, "", remove_one, pins);
+	rmdir(pins->directory); /* which stays where the one above is root's */
 }

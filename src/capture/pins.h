@@ -15,9 +15,11 @@
 #define CAPTURE_PINS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct pins {
 	char *directory; /* NULL: nothing is pinned */
+	int fd;		 /* of it */
 };
 
 /* Make the directory, and mount bpffs where nobody has. instance: NULL: nothing is to be pinned. Where
@@ -35,11 +37,14 @@ int pins_put(const struct pins *pins, int fd, const char *name);
 
 int pins_make_directory(const struct pins *pins, const char *name);
 
+/* The directory, and all in it, belong to that user. */
+int pins_give(const struct pins *pins, uid_t uid, gid_t gid);
+
 /* Remove a pin, or a directory with what is in it. It may be gone already. */
 void pins_remove(const struct pins *pins, const char *name);
 
 /* Remove all, and the instance's directory. */
-void pins_remove_all(const struct pins *pins);
+void pins_remove_all(struct pins *pins);
 
 /* Call `see` for each name of the directory that begins with the prefix, in no order. It may remove what
  * it is told. */

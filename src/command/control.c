@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -85,19 +86,30 @@ int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid)
 	return 0;
 }
 
+/* The mode comes with the making: there is no moment at which others may connect. */
+static int bind_closed(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0117);
+	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+
+	umask(before);
+	return r;
+}
+
 int control_listen(const char *instance, int *ret_fd)
 {
 	struct sockaddr_un address = address_of(instance);
 	_cleanup_close_ int fd = open_socket();
+	int r;
 
 	if (fd < 0)
 		return fd;
 	if (make_directory() < 0)
 		return -errno;
 	unlink(address.sun_path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    chmod(address.sun_path, 0660) || listen(fd, 8))
-		return -errno;
+	r = bind_closed(fd, &address);
+	if (r < 0 || listen(fd, 8))
+		return r < 0 ? r : -errno;
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }

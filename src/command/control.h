@@ -18,10 +18,12 @@ int control_verify_instance(const char *instance);
  * -EBUSY: the process *ret_pid is. */
 int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid);
 
-/* Listen for an instance that is locked: *ret_fd is the caller's. */
+/* Listen for an instance that is locked: *ret_fd is the caller's. The socket is for its owner and the
+ * group of the process. */
 int control_listen(const char *instance, int *ret_fd);
 
-/* Take the socket away again. */
+/* Take the socket away again. Who may no longer write in root's directory leaves it behind: nobody
+ * answers there, and the next meter takes its place. */
 void control_close(const char *instance, int *fd);
 
 /* Accept one connection, send it the text, close it. A peer that does not read is not waited for. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "privileges/capabilities.h"
 #include "util/log.h"
 
 static uint64_t both(const uint64_t by_direction[2])
@@ -63,6 +64,43 @@ static void write_json_output(const struct health *health, const struct output_s
 	fputc('}', file);
 }
 
+/* The word for each capability; the number of one that the build has no word for. */
+static void write_capabilities(uint64_t capabilities, const char *quote, const char *none,
+			       FILE *file)
+{
+	const char *separator = "";
+
+	for (unsigned int i = 0; i < 64; i++) {
+		const char *name = capability_name(i);
+
+		if (!(capabilities >> i & 1))
+			continue;
+		fprintf(file, "%s%s", separator, quote);
+		if (name)
+			fputs(name, file);
+		else
+			fprintf(file, "%u", i);
+		fputs(quote, file);
+		separator = ",";
+	}
+	if (!capabilities)
+		fputs(none, file);
+}
+
+static const char *boolean(bool value)
+{
+	return value ? "true" : "false";
+}
+
+static void write_json_privileges(const struct privileges_held *held, FILE *file)
+{
+	fprintf(file, ",\"privileges\":{\"uid\":%u,\"gid\":%u,\"capabilities\":[", held->uid,
+		held->gid);
+	write_capabilities(held->capabilities, "\"", "", file);
+	fprintf(file, "],\"no_new_privs\":%s,\"seccomp\":%s,\"landlock\":%s}",
+		boolean(held->no_new_privs), boolean(held->seccomp), boolean(held->landlock));
+}
+
 void health_write_json(const struct health *health, FILE *file)
 {
 	fprintf(file, "{\"version\":\"" VERSION "\",\"pid\":%d,\"instance\":", (int)health->pid);
@@ -84,6 +122,7 @@ void health_write_json(const struct health *health, FILE *file)
 		"}},\"unremembered_packets\":%" PRIu64,
 		health->notes.forwarded_packets, health->notes.forwarded_bytes,
 		health->notes.unremembered);
+	write_json_privileges(&health->held_privileges, file);
 	fputs(",\"outputs\":[", file);
 	for (size_t i = 0; i < health->n_outputs; i++) {
 		if (i)
@@ -113,6 +152,19 @@ static void write_text_output(const struct health *health, const struct output_s
 		health_unaccounted(health, output));
 }
 
+static const char *yes(bool value)
+{
+	return value ? "yes" : "no";
+}
+
+static void write_text_privileges(const struct privileges_held *held, FILE *file)
+{
+	fprintf(file, "holds uid %u, gid %u, capabilities ", held->uid, held->gid);
+	write_capabilities(held->capabilities, "", "none", file);
+	fprintf(file, "; no_new_privs %s, seccomp %s, landlock %s\n", yes(held->no_new_privs),
+		yes(held->seccomp), yes(held->landlock));
+}
+
 void health_write_text(const struct health *health, FILE *file)
 {
 	fprintf(file,
@@ -137,6 +189,7 @@ void health_write_text(const struct health *health, FILE *file)
 			"%" PRIu64 " packets were charged to the socket's creator: the kernel had "
 			"no memory to remember an owner in\n",
 			health->notes.unremembered);
+	write_text_privileges(&health->held_privileges, file);
 	for (size_t i = 0; i < health->n_outputs; i++)
 		write_text_output(health, &health->outputs[i], file);
 }

@@ -13,6 +13,7 @@
 
 #include "capture/capture.h"
 #include "command/outputs.h"
+#include "privileges/held.h"
 
 struct health {
 	pid_t pid;
@@ -32,6 +33,7 @@ struct health {
 	uint64_t kernels_packets[2]; /* of the kernel's own sockets, part of what was delivered */
 	uint64_t kernels_bytes[2];
 	struct capture_notes notes;
+	struct privileges_held held_privileges;
 	struct output_status outputs[OUTPUTS_MAX];
 	size_t n_outputs;
 };

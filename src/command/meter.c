@@ -14,6 +14,8 @@
 #include "account/account.h"
 #include "capture/cgroup.h"
 #include "capture/features.h"
+#include "command/accounts.h"
+#include "command/confine.h"
 #include "command/control.h"
 #include "command/health.h"
 #include "command/outputs.h"
@@ -227,6 +229,8 @@ static int read_health(struct meter *meter, struct health *ret)
 		.persists = capture_persists(meter->capture),
 		.n_outputs = meter->outputs.n,
 	};
+	if ((r = privileges_read(&ret->held_privileges)) < 0)
+		return r;
 	memcpy(ret->kernels_packets, meter->account.kernels_packets, sizeof(ret->kernels_packets));
 	memcpy(ret->kernels_bytes, meter->account.kernels_bytes, sizeof(ret->kernels_bytes));
 	if ((r = capture_read_notes(meter->capture, &ret->notes)) < 0 ||
@@ -285,7 +289,9 @@ static int open_events(struct meter *meter)
 	if (r == 0 && meter->account.cgroups && cgroups_fd(meter->account.cgroups) >= 0)
 		r = loop_add(&meter->loop, cgroups_fd(meter->account.cgroups), EPOLLIN, on_cgroups,
 			     meter);
-	return r < 0 ? log_error_errno(r, "watch interfaces and cgroups") : 0;
+	if (r == 0 && meter->control_fd >= 0)
+		r = loop_add(&meter->loop, meter->control_fd, EPOLLIN, on_control, meter);
+	return r < 0 ? log_error_errno(r, "watch interfaces, cgroups and status requests") : 0;
 }
 
 /* Timers begin when the programs are attached. */
@@ -321,8 +327,6 @@ static void open_control(struct meter *meter)
 				  "listen at " CONTROL_DIRECTORY "/%s.sock; there will be no "
 				  "status",
 				  instance);
-	else if (loop_add(&meter->loop, meter->control_fd, EPOLLIN, on_control, meter) < 0)
-		log_warning("status requests can't be watched for");
 }
 
 /* After the detaching: read to the end, waiting for room where an output is slow. 1; 0: it is not to be
@@ -400,38 +404,6 @@ static void meter_close(struct meter *meter)
 	free(meter->cgroup);
 }
 
-static int grow_totals(void *userdata, uint32_t n, void (*fill)(void *fill_data, void *memory),
-		       void *fill_data, void **ret)
-{
-	struct meter *meter = userdata;
-
-	return capture_keep_more(meter->capture, n, fill, fill_data, ret);
-}
-
-static int open_account(struct meter *meter)
-{
-	_cleanup_free_ char *root = NULL;
-	struct totals_memory totals = {
-		.n_slots = TOTALS_SLOTS_FIRST,
-		.grow = grow_totals,
-		.userdata = meter,
-	};
-	struct account_settings settings = {
-		.raw_subuids = meter->settings->raw_subuids,
-		.totals = &totals,
-		.committed = capture_committed(meter->capture),
-	};
-	int r = capture_keep(meter->capture, sizeof(struct total), &totals.n_slots, &totals.memory);
-
-	if (r < 0)
-		return r;
-	r = cgroup_find_root(&root);
-	settings.cgroup_root = root;
-	if (r == 0)
-		r = account_open(&meter->account, &settings);
-	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
-}
-
 /* Nobody else meters for the instance, from here to the end of the process. */
 static int open_instance(struct meter *meter)
 {
@@ -455,16 +427,22 @@ static int open_instance(struct meter *meter)
 	return 0;
 }
 
+/* The order is confine.h's: each right is given up when it is needed no more. */
 static int open_all(struct meter *meter)
 {
 	const struct meter_settings *settings = meter->settings;
+	struct identity identity;
 	int r;
 
 	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
-	    (r = open_instance(meter)) < 0 ||
+	    (r = open_instance(meter)) < 0 || (r = confine_join(settings, &identity)) < 0 ||
 	    (r = capture_open(&meter->capture, &settings->capture)) < 0 ||
-	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0 ||
-	    (r = load_networks(meter)) < 0 || (r = open_account(meter)) < 0 ||
+	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0)
+		return r;
+	open_control(meter);
+	if ((r = confine_give(settings, meter->capture, &identity)) < 0 ||
+	    (r = confine_become(&identity)) < 0 || (r = load_networks(meter)) < 0 ||
+	    (r = accounts_open(&meter->account, meter->capture, settings)) < 0 ||
 	    (r = open_events(meter)) < 0 ||
 	    (r = outputs_open(&meter->outputs, &settings->outputs, settings->nic_id,
 			      meter->room_fd)) < 0)
@@ -477,37 +455,24 @@ static int open_all(struct meter *meter)
 	return capture_attach(meter->capture, meter->cgroup);
 }
 
-static int open_state(struct meter *meter)
-{
-	const struct meter_settings *settings = meter->settings;
-	uint64_t batch;
-	int r;
-
-	if (!settings->state_directory)
-		return 0;
-	r = account_open_state(&meter->account, settings->state_directory, settings->instance,
-			       &batch);
-	if (r == 0)
-		capture_number_from(meter->capture, batch);
-	return r;
-}
-
+/* From here on there is something to stop. */
 static int run_loop(struct meter *meter)
 {
-	const struct traffic_strings *outputs = &meter->settings->outputs;
-	int r = open_state(meter);
+	const struct meter_settings *settings = meter->settings;
+	int r;
 
-	if (r < 0)
+	if ((r = confine_lock(settings, &meter->outputs)) < 0 ||
+	    (r = accounts_open_state(&meter->account, meter->capture, settings)) < 0 ||
+	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls(&meter->outputs)) < 0)
 		return r;
-	if (meter->settings->capture.left_over_only)
+	if (settings->capture.left_over_only)
 		return 0;
-	open_control(meter);
 	r = open_timers(meter);
 	if (r < 0)
 		return r;
 	log_notice("metering %s", meter->cgroup);
-	for (size_t i = 0; i < outputs->n; i++)
-		log_notice("records go to %s", outputs->values[i]);
+	for (size_t i = 0; i < settings->outputs.n; i++)
+		log_notice("records go to %s", settings->outputs.values[i]);
 	return loop_run(&meter->loop);
 }
 

@@ -36,6 +36,24 @@ int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, c
 	return 0;
 }
 
+unsigned int outputs_needs(const struct outputs *outputs)
+{
+	unsigned int needs = 0;
+
+	for (size_t i = 0; i < outputs->n; i++)
+		needs |= output_queue_needs(outputs->queues[i]);
+	return needs;
+}
+
+int outputs_start(const struct outputs *outputs)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < outputs->n && r == 0; i++)
+		r = output_queue_start(outputs->queues[i]);
+	return r;
+}
+
 void outputs_close(struct outputs *outputs)
 {
 	for (size_t i = 0; i < outputs->n; i++)

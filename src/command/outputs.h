@@ -30,6 +30,12 @@ struct outputs {
 int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, const char *nic_id,
 		 int room_fd);
 
+/* Rights that one of them will need later (enum traffic_output_need). */
+unsigned int outputs_needs(const struct outputs *outputs);
+
+/* Start their threads. 0 or an error, logged. */
+int outputs_start(const struct outputs *outputs);
+
 /* Stops at once what outputs_stop() has not stopped. */
 void outputs_close(struct outputs *outputs);
 

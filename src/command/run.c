@@ -28,6 +28,7 @@ struct run_settings {
 	char *nic_id;
 	char *instance;
 	char *state_directory;
+	char *user, *group;
 	struct traffic_strings interfaces, excluded_interfaces;
 	int records, owner, match, nested, subuid;
 	char *untracked;
@@ -63,6 +64,10 @@ static const struct traffic_option run_options[] = {
 	  .help = "where totals outlive a restart (" STATE_DEFAULT ")" },
 	{ "persist", TRAFFIC_OPTION_FLAG, FIELD(persist),
 	  .help = "go on counting in the kernel at the end, for the next run to go on with" },
+	{ "user", TRAFFIC_OPTION_STRING, FIELD(user), "NAME",
+	  .help = "system user to run as once it meters (who started it)" },
+	{ "group", TRAFFIC_OPTION_STRING, FIELD(group), "NAME",
+	  .help = "group of new files and of the socket that status asks (the user's)" },
 	{ "nic-id", TRAFFIC_OPTION_STRING, FIELD(nic_id), "TEXT",
 	  .help = "label in file names (the one --interface, else unknown)" },
 	{ "records", TRAFFIC_OPTION_CHOICE, FIELD(records), .choices = records_choices,
@@ -211,6 +216,8 @@ static struct meter_settings choose_settings(const struct run_settings *settings
 		.cgroup = settings->cgroup,
 		.instance = instance,
 		.state_directory = settings->state_directory ?: STATE_DEFAULT,
+		.user = settings->user,
+		.group = settings->group,
 		.nic_id = choose_nic_id(settings),
 		.untracked = settings->untracked,
 		.outputs = settings->outputs,

@@ -26,13 +26,12 @@
 
 #define OPEN_FLAGS (O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 
-/* root may give a file to any group; others only to one of their own. */
-static bool may_use_group(gid_t group)
+static bool is_in_group(gid_t group)
 {
 	_cleanup_free_ gid_t *groups = NULL;
 	int n;
 
-	if (geteuid() == 0 || getegid() == group)
+	if (getegid() == group)
 		return true;
 	n = getgroups(0, NULL);
 	if (n <= 0)
@@ -92,7 +91,11 @@ int append_policy_init(struct append_policy *policy, struct traffic_output *outp
 					     group);
 	if (r < 0)
 		return traffic_output_fail(output, r, "look up group '%s'", group);
-	if (!may_use_group(policy->group))
+	if (is_in_group(policy->group))
+		return 0;
+	/* root may give a file to any group; others only to one of their own. */
+	output->needs |= TRAFFIC_NEED_GIVE;
+	if (geteuid() != 0)
 		return traffic_output_refuse(output, -EINVAL,
 					     "this user is not in group '%s' and can't give files "
 					     "to it",

@@ -437,7 +437,10 @@ static void end_thread(struct output_queue *queue)
 void *host_thread(void *argument)
 {
 	struct output_queue *queue = argument;
+	char name[16];
 
+	snprintf(name, sizeof(name), "output-%s", queue->kind);
+	pthread_setname_np(pthread_self(), name);
 	for (;;) {
 		switch (wait_for_task(queue)) {
 		case TASK_OPEN:

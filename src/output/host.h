@@ -39,7 +39,8 @@ struct output_queue {
 	char *label;	   /* "output kind:target", for the log */
 	char *spec;	   /* a copy: the thread may outlive the caller's */
 	const char *pairs; /* the options in it */
-	pthread_t thread;  /* the event loop's */
+	pthread_t thread;  /* the event loop's, as is the next */
+	bool has_thread;
 
 	/* the thread's own */
 	struct traffic_output output;

@@ -80,9 +80,8 @@ static int name_queue(struct output_queue *queue, const char *spec, const char *
 }
 
 /* Signals are the event loop's; SIGPIPE and SIGXFSZ become the errors EPIPE and EFBIG. */
-static int start_thread(struct output_queue *queue)
+int output_queue_start(struct output_queue *queue)
 {
-	char name[16];
 	sigset_t all, before;
 	int r;
 
@@ -90,11 +89,8 @@ static int start_thread(struct output_queue *queue)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(&queue->thread, NULL, host_thread, queue);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r)
-		return -r;
-	snprintf(name, sizeof(name), "output-%s", queue->kind);
-	pthread_setname_np(queue->thread, name);
-	return 0;
+	queue->has_thread = r == 0;
+	return r ? log_error_errno(r, "%s: start a thread", queue->label) : 0;
 }
 
 int output_queue_new_type(struct output_queue **ret, const struct traffic_output_type *type,
@@ -120,11 +116,6 @@ int output_queue_new_type(struct output_queue **ret, const struct traffic_output
 			log_error("%s: %s", queue->label, queue->output.error);
 		return r;
 	}
-	r = start_thread(queue);
-	if (r < 0) {
-		host_close(queue);
-		return log_error_errno(r, "%s: start a thread", queue->label);
-	}
 	*ret = steal_pointer(queue);
 	return 0;
 }
@@ -146,6 +137,11 @@ int output_queue_new(struct output_queue **ret, const char *spec, const char *ni
 	output_type_list(known, sizeof(known));
 	log_error("output %s: there is no output '%s'; known: %s", spec, kind, known);
 	return -EINVAL;
+}
+
+unsigned int output_queue_needs(const struct output_queue *queue)
+{
+	return queue->output.needs;
 }
 
 bool output_queue_has_room(struct output_queue *queue)
@@ -263,6 +259,15 @@ int output_queue_stop(struct output_queue *queue, uint64_t deadline_ns, struct o
 	struct output_status status;
 	bool has_ended;
 
+	if (!queue->has_thread) {
+		host_close(queue);
+		status = queue->status;
+		count_rest(queue, &status, false);
+		if (ret)
+			*ret = status;
+		queue_free(queue);
+		return 0;
+	}
 	pthread_mutex_lock(&queue->mutex);
 	request_stop(queue, deadline_ns);
 	wait_for_end(queue, deadline_ns);

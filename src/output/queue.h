@@ -45,6 +45,13 @@ int output_queue_new(struct output_queue **ret, const char *spec, const char *ni
 int output_queue_new_type(struct output_queue **ret, const struct traffic_output_type *type,
 			  const char *spec, const char *nic_id, int room_fd);
 
+/* Start its thread, which does all from here on. Apart from output_queue_new(), so that what the
+ * process gives up in between its threads do not have either. 0 or an error, logged. */
+int output_queue_start(struct output_queue *queue);
+
+/* Rights that the output will need later (enum traffic_output_need). Before the start. */
+unsigned int output_queue_needs(const struct output_queue *queue);
+
 bool output_queue_has_room(struct output_queue *queue);
 
 /* Append a batch; takes a reference of its own. Only when there is room. */

@@ -95,7 +95,12 @@ static void test_what_was_not_committed_is_taken_back(void **state)
 	assert_int_equal(totals_get(&totals, 7)->out, 200);
 	for (uint32_t uid = 10; uid < 13; uid++)
 		assert_non_null(totals_get(&totals, uid));
-	assert_null(totals_get(&totals, 13)); /* no room, and none to be had */
+	/* No room there, and none to be had: from here on in the process's own memory. */
+	assert_non_null(totals_get(&totals, 13));
+	assert_int_equal(totals.n_slots, 16);
+	assert_int_equal(totals_get(&totals, 7)->out, 200);
+	assert_int_equal(slots[0].interval + slots[1].interval > 0, 1);
+	totals_close(&totals);
 }
 
 static struct traffic_record record_of(uint32_t uid, enum traffic_direction direction,

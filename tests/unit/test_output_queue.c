@@ -214,6 +214,7 @@ static int end(void **state)
 static void start(void)
 {
 	assert_int_equal(output_queue_new_type(&queue, &fake_output, "fake:x", "eth0", room_fd), 0);
+	assert_int_equal(output_queue_start(queue), 0);
 }
 
 static uint64_t now_ns(void)
@@ -432,6 +433,7 @@ static void opens_again(void **state)
 	(void)state;
 	assert_int_equal(
 		output_queue_new_type(&queue, &fake_output, "fake:x,number=7", "eth0", room_fd), 0);
+	assert_int_equal(output_queue_start(queue), 0);
 	TELL(seen.take = 4);
 	push(10);
 	WAIT_FOR(seen.next == 10);

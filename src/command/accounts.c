@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "command/accounts.h"
+
+#include <stdlib.h>
+
+#include "capture/cgroup.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static int grow_totals(void *userdata, uint32_t n, void (*fill)(void *fill_data, void *memory),
+		       void *fill_data, void **ret)
+{
+	return capture_keep_more(userdata, n, fill, fill_data, ret);
+}
+
+int accounts_open(struct account *account, struct capture *capture,
+		  const struct meter_settings *settings)
+{
+	_cleanup_free_ char *root = NULL;
+	struct totals_memory totals = {
+		.n_slots = TOTALS_SLOTS_FIRST,
+		.grow = grow_totals,
+		.userdata = capture,
+	};
+	struct account_settings more = {
+		.raw_subuids = settings->raw_subuids,
+		.totals = &totals,
+		.committed = capture_committed(capture),
+	};
+	int r = capture_keep(capture, sizeof(struct total), &totals.n_slots, &totals.memory);
+
+	if (r < 0)
+		return r;
+	r = cgroup_find_root(&root);
+	more.cgroup_root = root;
+	if (r == 0)
+		r = account_open(account, &more);
+	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
+}
+
+int accounts_open_state(struct account *account, struct capture *capture,
+			const struct meter_settings *settings)
+{
+	uint64_t batch;
+	int r;
+
+	if (!settings->state_directory)
+		return 0;
+	r = account_open_state(account, settings->state_directory, settings->instance, &batch);
+	if (r == 0)
+		capture_number_from(capture, batch);
+	return r;
+}

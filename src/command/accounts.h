@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Account as a meter opens it: with the totals in what capture keeps in the kernel, and on disk. */
+#ifndef COMMAND_ACCOUNTS_H
+#define COMMAND_ACCOUNTS_H
+
+#include "account/account.h"
+#include "capture/capture.h"
+#include "command/meter.h"
+
+/* Both: 0 or an error, logged. The second starts a thread. */
+int accounts_open(struct account *account, struct capture *capture,
+		  const struct meter_settings *settings);
+int accounts_open_state(struct account *account, struct capture *capture,
+			const struct meter_settings *settings);
+
+#endif
