@@ -51,6 +51,7 @@ $(call need,$(BPFTOOL) version,bpftool,bpftool (Ubuntu: linux-tools-common linux
 $(call need,command -v $(PKG_CONFIG),pkg-config,pkg-config,pkgconf-pkg-config,pkg-config)
 $(call need,$(PKG_CONFIG) --atleast-version=0.7 libbpf,libbpf 0.7 or newer,libbpf-dev,libbpf-devel,libbpf-devel)
 $(call need,$(PKG_CONFIG) --exists inih,inih,libinih-dev,inih-devel,inih-devel)
+$(call need,$(PKG_CONFIG) --exists zlib,zlib,zlib1g-dev,zlib-devel,zlib-devel)
 
 # What a build does without: LIBSUBID= leaves it out although it is there. It has no .pc file.
 ifeq ($(origin LIBSUBID),undefined)
@@ -59,7 +60,7 @@ endif
 not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
 endif
 
-libraries := libbpf inih
+libraries := libbpf inih zlib
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
 library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
@@ -72,11 +73,13 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(CPPFLAGS)
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
-bpf_cflags = -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
+# TEST_LAYOUT=1, for a test: a build whose maps are as those of a later version may be.
+layout := $(if $(TEST_LAYOUT),-DTEST_LAYOUT=$(TEST_LAYOUT))
+bpf_cflags = $(layout) -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
 	$(shell $(PKG_CONFIG) --cflags libbpf)
 
 $(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c $(wildcard src/bpf/*.h) | $(O)
