@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -116,42 +117,66 @@ static void remove_at(const char *path)
 		rmdir(path);
 }
 
-/* One turn: a new trap beside, then into the place of the name, or of each other. */
-static void attack_once(struct attack *attack, char *spare, unsigned int turn)
+static bool exists(const char *path)
 {
-	char name[512];
+	struct stat status;
+
+	return lstat(path, &status) == 0;
+}
+
+/* A new trap, at the name or beside it and then into its place. */
+static void put_trap(struct attack *attack, const char *name, const char *spare)
+{
 	unsigned int choice = (unsigned int)random();
 
-	snprintf(name, sizeof(name), "%s/%s", attack->directory,
-		 attack->names[turn % (unsigned int)attack->n_names]);
-	if (choice % 4 == 0 && renameat2(AT_FDCWD, spare, AT_FDCWD, name, RENAME_EXCHANGE) == 0) {
-		attack->exchanged++;
-		return;
-	}
-	if (choice % 16 == 1)
+	if (choice % 8 == 0)
 		remove_at(name);
-	if (choice % 4 == 2 && make_trap(attack, name, choice >> 4) == 0) {
+	if (choice % 2 && make_trap(attack, name, choice >> 4) == 0) {
 		attack->made++;
 		return;
 	}
 	remove_at(spare);
-	if (make_trap(attack, spare, choice >> 4) < 0)
-		return;
-	if (rename(spare, name) == 0)
+	if (make_trap(attack, spare, choice >> 4) == 0 && rename(spare, name) == 0)
 		attack->made++;
+}
+
+/* Where the directory lets us: the opener's own file and a trap in each other's place by turns, so
+ * that what was looked at is not what is opened. For a rotated name its file is moved there first. */
+static void exchange(struct attack *attack, const char *name, const char *spare)
+{
+	char first[512];
+
+	snprintf(first, sizeof(first), "%s/%s", attack->directory, attack->names[0]);
+	remove_at(name);
+	remove_at(spare);
+	make_trap(attack, spare, (unsigned int)random());
+	for (int looks = 0; looks < 1000 && !exists(first); looks++)
+		;
+	if (strcmp(first, name) != 0)
+		rename(first, name);
+	for (int i = 0; i < 400 && !stopping; i++) {
+		if (renameat2(AT_FDCWD, spare, AT_FDCWD, name, RENAME_EXCHANGE) < 0)
+			return;
+		attack->exchanged++;
+	}
 }
 
 static void attack_until_stopped(struct attack *attack)
 {
 	struct sigaction action = { .sa_handler = on_term };
-	char spare[512];
+	char spare[512], name[512];
 
 	sigaction(SIGTERM, &action, NULL);
 	alarm(120);
 	srandom((unsigned int)getpid());
 	snprintf(spare, sizeof(spare), "%s/spare-%d", attack->directory, (int)getpid());
-	for (unsigned int turn = 0; !stopping; turn++)
-		attack_once(attack, spare, turn);
+	for (unsigned int turn = (unsigned int)getpid(); !stopping; turn++) {
+		snprintf(name, sizeof(name), "%s/%s", attack->directory,
+			 attack->names[turn / 4 % (unsigned int)attack->n_names]);
+		for (int i = 0; i < 20; i++)
+			put_trap(attack, name, spare);
+		exchange(attack, name, spare);
+	}
 	remove_at(spare);
 }
 
@@ -170,8 +195,12 @@ static pid_t start_attack(struct attack *attack, uid_t uid)
 	if (pid > 0)
 		return pid;
 	become(uid);
+	/* After that, which takes it back. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	attack_until_stopped(attack);
 	/* So few would be no attack. */
+	if (attack->made < 100)
+		fprintf(stderr, "race: only %lu traps\n", attack->made);
 	_exit(attack->made < 100);
 }
 
@@ -241,7 +270,7 @@ static void wait_for_trap(int directory_fd, const char *name)
 {
 	struct stat status;
 
-	for (int looks = 0; looks < 2000; looks++) {
+	for (int looks = 0; looks < 200; looks++) {
 		if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
 			return;
 	}
@@ -253,10 +282,11 @@ static int race_open(struct attack *attack, uid_t uid, unsigned long attempts)
 	int fd = open(attack->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned long opened = 0, refused = 0;
 	pid_t attackers[2];
+	struct stat status;
 	bool failed = false;
-	int status;
+	int code;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &status) < 0)
 		die(attack->directory);
 	attack->names = all;
 	attack->n_names = 3;
@@ -275,11 +305,13 @@ static int race_open(struct attack *attack, uid_t uid, unsigned long attempts)
 			continue;
 		}
 		opened++;
-		unlinkat(fd, "log", 0);
+		/* Else it stays, to be exchanged for something else the next time, where that can be. */
+		if (status.st_mode & S_ISVTX || random() % 4 == 0)
+			unlinkat(fd, "log", 0);
 	}
 	for (int i = 0; i < 2; i++) {
 		kill(attackers[i], SIGTERM);
-		if (waitpid(attackers[i], &status, 0) < 0 || status != 0)
+		if (waitpid(attackers[i], &code, 0) < 0 || code != 0)
 			failed = true;
 	}
 	close(fd);

@@ -64,6 +64,21 @@ static void open_as(const struct traffic_output_type *type, const char *pairs, u
 	output.repeated = repeated;
 }
 
+/* One row and nothing else. */
+static void assert_whole(const struct traffic_output_type *type, const char *line)
+{
+	char mark = type == &json_output ? '{' : ',';
+	unsigned int n = 0;
+
+	for (; *line != '\n'; line++) {
+		if (!*line)
+			fail_msg("half a row");
+		n += *line == mark;
+	}
+	if (type == &json_output ? n != 1 : n != 6 && n != 17)
+		fail_msg("a row that is two: %s", line);
+}
+
 /* Each record's bytes are its own: each of them stands in one row, in order of the totals. */
 static void assert_once(const struct traffic_output_type *type, const char *const *more)
 {
@@ -77,7 +92,7 @@ static void assert_once(const struct traffic_output_type *type, const char *cons
 							      : strchr(line, ',') + 1;
 			unsigned long bytes = strtoul(at, NULL, 10);
 
-			assert_non_null(strchr(line, '\n'));
+			assert_whole(type, line);
 			if (strncmp(line, "direction,", 10) == 0)
 				continue;
 			assert_in_range(bytes, 100, 100 + RECORDS - 1);
