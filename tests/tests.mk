@@ -41,6 +41,18 @@ $(O)/tests/tools/traffic: $(wildcard tests/tools/traffic*.[ch])
 .PHONY: test-tools
 test-tools: $(O)/tests/tools/traffic
 
+# Static analysis, a target a tool; part of the suite lint.
+analyzers := clang-tidy clang-tidy-bpf cppcheck gcc
+
+.PHONY: analyze $(analyzers:%=analyze-%)
+analyze: $(analyzers:%=analyze-%)
+
+analyze-clang-tidy-bpf:
+	tests/lint/analyze clang-tidy-bpf $(bpf_cflags)
+
+$(filter-out %-bpf,$(analyzers:%=analyze-%)): analyze-%: $(O)/traffic_meter.skel.h
+	tests/lint/analyze $* $(all_cflags) -DNOT_BUILT='""'
+
 .PHONY: check
 check: all
 	tests/run

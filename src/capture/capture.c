@@ -388,7 +388,7 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret,
 	for (unsigned int i = 0; i < capture->n_totals; i++)
 		add_record(ret, &capture->totals[i]);
 	for (enum meter_direction i = 0; i < METER_DIRECTIONS; i++) {
-		struct audit_value value;
+		struct audit_value value = { 0 };
 
 		r = read_audit(capture, i, &value);
 		if (r < 0)

@@ -88,14 +88,15 @@ static int probe_btf(char *detail, unsigned int detail_size)
 static int probe_jit(char *detail, unsigned int detail_size)
 {
 	_cleanup_fclose_ FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
-	int value = 0;
+	int digit;
 
 	(void)detail;
 	(void)detail_size;
 	/* Without the file the kernel was built to compile always, or it hides it from a container. */
 	if (!file)
 		return 1;
-	return fscanf(file, "%d", &value) == 1 ? value != 0 : -EIO;
+	digit = fgetc(file);
+	return digit == EOF ? -EIO : digit != '0';
 }
 
 static bool has_helper(enum bpf_func_id helper)
