@@ -178,6 +178,10 @@ static void update(struct frames *frames)
 
 void frames_attach(struct frames *frames)
 {
+	if (frames->handle && !features_have_tcx())
+		log_notice("this kernel has no TCX links; the filter at an interface's egress "
+			   "outlives "
+			   "a killed meter, until the next one starts");
 	frames->attached = true;
 	update(frames);
 }
