@@ -143,18 +143,18 @@ static int make_empty_btf(int *ret_fd)
 	return 0;
 }
 
-static int open_skeleton(bool btf, struct traffic_meter_bpf **ret)
+/* The file is read when the programs are loaded. */
+static int open_skeleton(bool btf, int *ret_btf_fd, struct traffic_meter_bpf **ret)
 {
-	_cleanup_close_ int fd = -1;
-	char path[64];
 	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options);
+	char path[64];
 	int r;
 
 	if (!btf) {
-		r = make_empty_btf(&fd);
+		r = make_empty_btf(ret_btf_fd);
 		if (r < 0)
 			return r;
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", *ret_btf_fd);
 		options.btf_custom_path = path;
 	}
 	*ret = traffic_meter_bpf__open_opts(&options);
@@ -229,10 +229,11 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 {
 	_cleanup_(templates_close) struct templates templates = { -1, -1 };
 	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = NULL;
+	_cleanup_close_ int btf_fd = -1;
 	bool btf = features_have_btf();
 	int r;
 
-	if ((r = open_skeleton(btf, &skeleton)) < 0)
+	if ((r = open_skeleton(btf, &btf_fd, &skeleton)) < 0)
 		return r;
 	skeleton->rodata->settings.owner = (uint32_t)owner;
 	skeleton->rodata->settings.task_btf = features_have_task_btf();
