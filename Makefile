@@ -32,6 +32,7 @@ help:
 	@echo 'make bench      the measurements of the README (root)'
 	@echo 'make lint       format and boundaries'
 	@echo 'make analyze    static analysis: clang-tidy, cppcheck, gcc -fanalyzer'
+	@echo 'make coverage   which lines of src/ the tests run (root)'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean'
 	@echo

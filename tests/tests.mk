@@ -73,6 +73,10 @@ analyze-clang-tidy-bpf:
 $(filter-out %-bpf,$(analyzers:%=analyze-%)): analyze-%: $(O)/traffic_meter.skel.h
 	tests/lint/analyze $* $(all_cflags) -DNOT_BUILT='""'
 
+.PHONY: coverage
+coverage:
+	tests/coverage/run
+
 .PHONY: check
 check: all
 	tests/run
