@@ -52,6 +52,7 @@ $(call need,$(BPFTOOL) version,bpftool,bpftool (Ubuntu: linux-tools-common linux
 $(call need,command -v $(PKG_CONFIG),pkg-config,pkg-config,pkgconf-pkg-config,pkg-config)
 $(call need,$(PKG_CONFIG) --atleast-version=0.7 libbpf,libbpf 0.7 or newer,libbpf-dev,libbpf-devel,libbpf-devel)
 $(call need,$(PKG_CONFIG) --exists inih,inih,libinih-dev,inih-devel,inih-devel)
+$(call need,$(PKG_CONFIG) --exists zlib,zlib,zlib1g-dev,zlib-devel,zlib-devel)
 
 # What a build does without: LIBSUBID= leaves it out although it is there. It has no .pc file.
 ifeq ($(origin LIBSUBID),undefined)
@@ -60,7 +61,7 @@ endif
 not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
 endif
 
-libraries := libbpf inih
+libraries := libbpf inih zlib
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
 library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
