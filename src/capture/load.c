@@ -233,7 +233,8 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 	bool btf = features_have_btf();
 	int r;
 
-	if ((r = open_skeleton(btf, &btf_fd, &skeleton)) < 0)
+	r = open_skeleton(btf, &btf_fd, &skeleton);
+	if (!skeleton)
 		return r;
 	skeleton->rodata->settings.owner = (uint32_t)owner;
 	skeleton->rodata->settings.task_btf = features_have_task_btf();

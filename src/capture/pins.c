@@ -118,6 +118,7 @@ int pins_make_directory(const struct pins *pins, const char *name)
 	return path_of(pins, name, "", &path) < 0 ? -ENOMEM : make_directory(path);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as what a meter has made. */
 static void remove_directory(const char *path)
 {
 	_cleanup_free_ char *file = NULL;
