@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 
 #include "util/cleanup.h"
+#include "util/lesser.h"
 #include "util/log.h"
 
 #define BPFFS "/sys/fs/bpf"
@@ -27,6 +28,8 @@ static bool is_bpffs(void)
 
 static int mount_bpffs(void)
 {
+	if (feature_is_off("bpffs"))
+		return -EOPNOTSUPP;
 	if (is_bpffs())
 		return 0;
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
