@@ -31,7 +31,8 @@ help:
 	@echo 'make check-X    one suite: tests/run --list names them'
 	@echo 'make bench      the measurements of the README (root)'
 	@echo 'make lint       format and boundaries'
-	@echo 'make analyze    static analysis'
+	@echo 'make analyze    static analysis: clang-tidy, cppcheck, gcc -fanalyzer'
+	@echo 'make coverage   which lines of src/ the tests run (root)'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean'
 	@echo

@@ -21,6 +21,26 @@ $(O)/tests/bpf/%: $(O)/tests/bpf/%.o $(O)/traffic_meter.a
 .PHONY: bpf-tests
 bpf-tests: $(bpf_tests)
 
+# The program as it is on lesser kernels: what asks for a feature is compiled anew, the rest is shared.
+lesser_features := btf skc_to_tcp_sock task_btf tcx bpffs
+lesser_sources := $(shell grep -lE '"(util/lesser|capture/features)\.h"' $(sources))
+
+define lesser_program
+$(O)/lesser/$(1)/%.o: %.c Makefile | $(O)/traffic_meter.skel.h
+	@mkdir -p $$(@D)
+	$$(call say,$$(CC) $$(all_cflags) -DTEST_FEATURES_OFF=$(1) -MMD -MP -c $$< -o $$@,CC)
+
+# The archive gives what is still undefined.
+$(O)/lesser/$(1)/traffic-meter: $(lesser_sources:%.c=$(O)/lesser/$(1)/%.o) $(O)/src/main.o $(O)/traffic_meter.a
+	$$(link)
+
+-include $(lesser_sources:%.c=$(O)/lesser/$(1)/%.d)
+endef
+$(foreach feature,$(lesser_features),$(eval $(call lesser_program,$(feature))))
+
+.PHONY: lesser
+lesser: $(lesser_features:%=$(O)/lesser/%/traffic-meter)
+
 # Fuzzers: clang's libFuzzer with the sources compiled in.
 FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzzers := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -43,6 +63,22 @@ $(O)/tests/tools/race: $(O)/tests/tools/race.o $(O)/traffic_meter.a
 
 .PHONY: test-tools
 test-tools: $(O)/tests/tools/traffic $(O)/tests/tools/race
+
+# Static analysis, a target a tool; part of the suite lint.
+analyzers := clang-tidy clang-tidy-bpf cppcheck gcc
+
+.PHONY: analyze $(analyzers:%=analyze-%)
+analyze: $(analyzers:%=analyze-%)
+
+analyze-clang-tidy-bpf:
+	tests/lint/analyze clang-tidy-bpf $(bpf_cflags)
+
+$(filter-out %-bpf,$(analyzers:%=analyze-%)): analyze-%: $(O)/traffic_meter.skel.h
+	tests/lint/analyze $* $(all_cflags) -DNOT_BUILT='""'
+
+.PHONY: coverage
+coverage:
+	tests/coverage/run
 
 .PHONY: check
 check: all

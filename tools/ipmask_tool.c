@@ -124,6 +124,7 @@ static int close_stdout(void)
 
 	if (fclose(stdout) == 0 && !failed)
 		return 0;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread. */
 	complain("write to standard output: %s", strerror(errno));
 	return 1;
 }
@@ -152,6 +153,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (r < 0) {
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread. */
 		complain("can't read the list %s: %s", name, strerror(-r));
 		return 1;
 	}

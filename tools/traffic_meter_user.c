@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	if (argc > 1 && *argv[1])
 		settings.cgroup = argv[1];
-	else
+	else /* NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): read by what frees it */
 		settings.cgroup = cgroup = default_cgroup();
 	if (network_list_add_compiled(&list, untracked_ipv4, COUNT(untracked_ipv4), untracked_ipv6,
 				      COUNT(untracked_ipv6)) < 0)

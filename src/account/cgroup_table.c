@@ -18,6 +18,7 @@ static void index_grow(struct cgroup_index *index, enum cgroup_key by)
 	struct cgroup_index grown = { .n_buckets = index->n_buckets * 2, .n = index->n };
 	struct cgroup *cgroup, *next;
 
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): the buckets are pointers. */
 	grown.buckets = calloc(grown.n_buckets, sizeof(*grown.buckets));
 	if (!grown.buckets)
 		return; /* the chains get longer, that is all */

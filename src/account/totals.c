@@ -125,7 +125,7 @@ struct total *totals_get(struct totals *totals, uint32_t uid)
 
 	if (total->interval)
 		return total;
-	if (totals->n >= totals->n_slots / 4 * 3) {
+	if (!total || totals->n >= totals->n_slots / 4 * 3) {
 		if (grow(totals) < 0)
 			return NULL;
 		total = find(totals->slots, totals->n_slots, uid);

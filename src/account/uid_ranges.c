@@ -45,6 +45,7 @@ static int insert(struct uid_ranges *ranges, size_t i, struct uid_range range)
 		ranges->n_allocated = n;
 	}
 	/* Moves nothing when ranges come in ascending order, as useradd hands them out. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): n_allocated of none is 0. */
 	memmove(&ranges->ranges[i + 1], &ranges->ranges[i],
 		(ranges->n - i) * sizeof(*ranges->ranges));
 	ranges->ranges[i] = range;

@@ -108,14 +108,20 @@ static __always_inline bool owner_refresh_probed(struct remembered *kept, __u32 
 }
 
 /* Of a socket that no task was seen using: its creator's. The uid is the kernel's own, not the one
- * that a user namespace shows, and read each time: accept() changes it. */
-static __always_inline void owner_of_socket(__u64 socket, __u64 cgroup, struct owner *ret)
+ * that a user namespace shows (but where the kernel does not say what it looks like), and read each
+ * time: accept() changes it. */
+static __always_inline void owner_of_socket(struct __sk_buff *skb, __u64 socket, __u64 cgroup,
+					    struct owner *ret)
 {
 	struct sock *raw = (struct sock *)(socket & ~SOCKET_BITS);
 
 	__builtin_memset(ret, 0, sizeof(*ret));
 	ret->cgroup = cgroup;
-	ret->uid = socket & SOCKET_KERNELS ? METER_NO_UID : BPF_CORE_READ(raw, sk_uid.val);
+	if (socket & SOCKET_KERNELS)
+		ret->uid = METER_NO_UID;
+	else
+		ret->uid = settings.no_types ? bpf_get_socket_uid(skb)
+					     : BPF_CORE_READ(raw, sk_uid.val);
 	ret->login_uid = METER_NO_UID;
 }
 
@@ -138,9 +144,9 @@ static __always_inline const struct owner *owner_find(struct __sk_buff *skb, str
 		return &kept->owner;
 	}
 	if (kept)
-		owner_of_socket(kept->socket, kept->owner.cgroup, room);
+		owner_of_socket(skb, kept->socket, kept->owner.cgroup, room);
 	else
-		owner_of_socket(socket_look(sk), bpf_skb_cgroup_id(skb), room);
+		owner_of_socket(skb, socket_look(sk), bpf_skb_cgroup_id(skb), room);
 	*ret_uid = room->uid;
 	return room;
 }

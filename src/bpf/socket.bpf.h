@@ -81,9 +81,9 @@ static __always_inline __u64 socket_look(struct bpf_sock *sk)
 		return 0;
 	slot = sk;
 	bpf_probe_read_kernel(&raw, sizeof(raw), (void *)&slot);
-	if (socket_is_kernels(sk, raw))
+	if (!settings.no_types && socket_is_kernels(sk, raw))
 		bits |= SOCKET_KERNELS;
-	if (bpf_core_field_exists(raw->__sk_common.skc_net.net) &&
+	if (!settings.no_types && bpf_core_field_exists(raw->__sk_common.skc_net.net) &&
 	    BPF_CORE_READ(raw, __sk_common.skc_net.net, user_ns, level) > 0)
 		bits |= SOCKET_NESTED;
 	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)

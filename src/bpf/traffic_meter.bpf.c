@@ -24,7 +24,7 @@
 #include "socket.bpf.h"
 
 #define PACKET_PASSES 1
-#define FRAME_PASSES  -1 /* TC_ACT_UNSPEC, TCX_NEXT: as if we were not there */
+#define FRAME_PASSES  (-1) /* TC_ACT_UNSPEC, TCX_NEXT: as if we were not there */
 
 /* start: where the IP header is. */
 static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __u32 start,

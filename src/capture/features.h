@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 
+#include "util/lesser.h"
+
 /* An attach type of bpf(2), for which libbpf before 1.3 has no name. */
-#define FEATURES_TCX_EGRESS ((enum bpf_attach_type)47)
+#define FEATURES_TCX_EGRESS ((enum bpf_attach_type)(feature_is_off("tcx") ? 4711 : 47))
 
 struct feature {
 	const char *name;
@@ -25,13 +27,16 @@ extern const struct feature features[];
  * privileges, -EOPNOTSUPP for the rest. */
 int features_require(void);
 
+/* The kernel tells what its types look like. Where it does not, its own fields can't be read. */
+bool features_have_btf(void);
+
 /* The kernel can tell which task uses a TCP socket (5.9, with BTF). */
 bool features_have_process_owner(void);
 
 /* bpf_get_current_task_btf() is there (5.11). */
 bool features_have_task_btf(void);
 
-/* Whether frames are seen by TCX links, not by filters; asking takes CAP_NET_ADMIN. */
+/* Programs at interfaces are attached by links, not by filters (6.6); asking takes CAP_NET_ADMIN. */
 bool features_have_tcx(void);
 
 #endif

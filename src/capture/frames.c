@@ -223,6 +223,10 @@ static void remove_stale(void *userdata, const char *name)
 
 void frames_attach(struct frames *frames)
 {
+	if (frames->handle && !features_have_tcx())
+		log_notice("this kernel has no TCX links; the filter at an interface's egress "
+			   "outlives "
+			   "a killed meter, until the next one starts");
 	frames->attached = true;
 	update(frames);
 	pins_each(frames->pins, PIN_PREFIX, remove_stale, frames);

@@ -2,9 +2,11 @@
 #include "capture/load.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "bpf/shared.h"
@@ -113,8 +115,62 @@ static int set_secret(struct traffic_meter_bpf *skeleton)
 	return 0;
 }
 
+static void free_btf(struct btf **btf)
+{
+	btf__free(*btf);
+}
+
+/* For a kernel without BTF: one that knows no type of the kernel's, as a file. With it libbpf puts an
+ * invalid call where the programs read such types, and the verifier holds them to not going there. */
+static int make_empty_btf(int *ret_fd)
+{
+	_cleanup_(free_btf) struct btf *btf = btf__new_empty();
+	_cleanup_close_ int fd = -1;
+	const void *data;
+	uint32_t size;
+
+	if (!btf || btf__add_int(btf, "int", 4, BTF_INT_SIGNED) < 0)
+		return -ENOMEM;
+	data = btf__raw_data(btf, &size);
+	if (!data)
+		return -ENOMEM;
+	fd = memfd_create("btf", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, data, size) != (ssize_t)size)
+		return -EIO;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* The file is read when the programs are loaded. */
+static int open_skeleton(bool btf, int *ret_btf_fd, struct traffic_meter_bpf **ret)
+{
+	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options);
+	char path[64];
+	int r;
+
+	if (!btf) {
+		r = make_empty_btf(ret_btf_fd);
+		if (r < 0)
+			return r;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", *ret_btf_fd);
+		options.btf_custom_path = path;
+	}
+	*ret = traffic_meter_bpf__open_opts(&options);
+	return *ret ? 0 : -errno;
+}
+
 static enum capture_owner choose_owner(enum capture_owner wanted)
 {
+	if (!features_have_btf()) {
+		log_warning("this kernel has no BTF; bytes are charged to the creator of the "
+			    "socket, as with "
+			    "--owner socket, the kernel's own to root, and what rootless "
+			    "containers send in "
+			    "their own networks is counted as well");
+		return CAPTURE_OWNER_SOCKET;
+	}
 	if (wanted == CAPTURE_OWNER_SOCKET || features_have_process_owner())
 		return wanted;
 	log_warning("this kernel can't tell which process uses a socket; bytes are charged to the "
@@ -172,14 +228,18 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 		    bool before_5_10, int sockets_fd, struct traffic_meter_bpf **ret)
 {
 	_cleanup_(templates_close) struct templates templates = { -1, -1 };
-	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = traffic_meter_bpf__open();
+	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = NULL;
+	_cleanup_close_ int btf_fd = -1;
+	bool btf = features_have_btf();
 	int r;
 
+	r = open_skeleton(btf, &btf_fd, &skeleton);
 	if (!skeleton)
-		return -errno;
+		return r;
 	skeleton->rodata->settings.owner = (uint32_t)owner;
 	skeleton->rodata->settings.task_btf = features_have_task_btf();
 	skeleton->rodata->settings.full_sockets = before_5_10;
+	skeleton->rodata->settings.no_types = !btf;
 	if ((r = set_sizes(skeleton, settings, before_5_10, &templates)) < 0 ||
 	    (r = set_secret(skeleton)) < 0 ||
 	    (sockets_fd >= 0 && (r = bpf_map__reuse_fd(skeleton->maps.sockets, sockets_fd)) < 0) ||

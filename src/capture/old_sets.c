@@ -14,9 +14,11 @@ static void see_set(void *userdata, const char *name)
 	uint64_t generation = strtoull(name + strlen(SET_PREFIX), NULL, 10);
 	int r;
 
-	if (!grown || !generation)
+	if (!grown)
 		return;
 	old->sets = grown;
+	if (!generation)
+		return;
 	r = set_open_pinned(&grown[old->n], generation, old->pins, old->journal);
 	if (r == 0)
 		old->n++;

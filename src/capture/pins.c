@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/lesser.h"
 #include "util/log.h"
 
 #define BPFFS "/sys/fs/bpf"
@@ -28,6 +29,8 @@ static bool is_bpffs(void)
 
 static int mount_bpffs(void)
 {
+	if (feature_is_off("bpffs"))
+		return -EOPNOTSUPP;
 	if (is_bpffs())
 		return 0;
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
@@ -125,6 +128,7 @@ int pins_make_directory(const struct pins *pins, const char *name)
 	return path_of(pins, name, "", &path) < 0 ? -ENOMEM : make_directory(path);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as what a meter has made. */
 static int give_directory(const char *path, uid_t uid, gid_t gid)
 {
 	DIR *directory = opendir(path);
@@ -159,6 +163,7 @@ int pins_give(const struct pins *pins, uid_t uid, gid_t gid)
 	return path_of(pins, ".", "", &path) < 0 ? -ENOMEM : give_directory(path, uid, gid);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as what a meter has made. */
 static void remove_directory(const char *path)
 {
 	_cleanup_free_ char *file = NULL;

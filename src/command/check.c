@@ -32,7 +32,7 @@ static bool print_feature(const struct feature *feature)
 		printf("ok       %s%s%s\n", feature->name, *detail ? ": " : "", detail);
 		return true;
 	}
-	if (r < 0)
+	if (r < 0) /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs here */
 		snprintf(detail, sizeof(detail), "probe failed: %s", strerror(-r));
 	printf("%s  %s%s%s\n         %s\n", feature->required ? "MISSING" : "absent ",
 	       feature->name, *detail ? ": " : "", detail, feature->lack);
@@ -57,7 +57,8 @@ int command_check(int argc, char **argv)
 	for (const struct feature *feature = features; feature->name; feature++)
 		good &= print_feature(feature);
 	if (good) {
-		fflush(stdout);
+		if (fflush(stdout)) /* before what the probe logs */
+			return EXIT_FAILED;
 		good = probe_load() == 0;
 		printf("%s  programs %s by the kernel's verifier\n", good ? "ok     " : "MISSING",
 		       good ? "accepted" : "not accepted");

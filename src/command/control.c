@@ -76,7 +76,7 @@ int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid)
 			return -errno;
 		if (pread(fd, text, sizeof(text) - 1, 0) < 0)
 			return -errno;
-		*ret_pid = (pid_t)atoi(text);
+		*ret_pid = (pid_t)strtol(text, NULL, 10);
 		return -EBUSY;
 	}
 	r = snprintf(text, sizeof(text), "%d\n", (int)getpid());

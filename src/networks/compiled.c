@@ -30,9 +30,9 @@ static struct network from_ipv4(const struct ipv4_mask *compiled)
 	put_bytes(network.address, address & mask);
 	put_bytes(network.mask, mask);
 	network.bits_dropped = address & ~mask;
-	network.prefix_length = mask == ipv4_prefix_mask((unsigned int)prefix_length)
-					? (int16_t)prefix_length
-					: NETWORK_NO_PREFIX;
+	network.prefix_length = (int16_t)(mask == ipv4_prefix_mask((unsigned int)prefix_length)
+						  ? prefix_length
+						  : NETWORK_NO_PREFIX);
 	return network;
 }
 

@@ -53,7 +53,7 @@ static void printable_text(const char *text, size_t length, char ret[ERROR_TEXT_
 	if (length > ERROR_TEXT_MAX)
 		length = ERROR_TEXT_MAX;
 	for (size_t i = 0; i < length; i++)
-		ret[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+		ret[i] = (char)(text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
 	ret[length] = '\0';
 }
 

@@ -218,7 +218,7 @@ static int parse_ipv4(struct piece text, const unsigned int *prefix, struct netw
 		ones++;
 	for (size_t i = 0; i < 4; i++)
 		bits += network->mask[i] ? 8 : 0;
-	network->prefix_length = bits == ones * 8 ? (int16_t)bits : NETWORK_NO_PREFIX;
+	network->prefix_length = (int16_t)(bits == ones * 8 ? (int)bits : NETWORK_NO_PREFIX);
 	return 0;
 }
 
@@ -324,6 +324,7 @@ static int parse_ipv6_star(struct piece text, struct network *network, char *why
 	r = split_ipv6_star(text, &groups, why);
 	if (r < 0)
 		return r;
+	/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): refuse() returns -EINVAL. */
 	n = groups.length ? count(groups, ':') + 1 : 0;
 	if (n >= IPV6_GROUPS)
 		return refuse(why, "has %zu groups in front of the star; an IPv6 address has 8", n);

@@ -133,7 +133,7 @@ static char *put_ipv6(char *to, const uint8_t address[16])
 	unsigned int groups[8];
 	int zeroes, n_zeroes;
 
-	for (int i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		groups[i] = (unsigned int)address[2 * i] << 8 | address[2 * i + 1];
 	find_zeroes(groups, &zeroes, &n_zeroes);
 

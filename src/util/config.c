@@ -124,7 +124,7 @@ static char *next_line(char *buffer, int size, void *stream)
 	else if (*line == '[')
 		enter_section(reader, line);
 	if (!fault && *line != '[' && !reader->skip)
-		strcpy(buffer, line);
+		snprintf(buffer, (size_t)size, "%s", line);
 	/* An empty line keeps inih going: an empty buffer is one. */
 	return buffer;
 }

@@ -2,6 +2,7 @@
 #include "util/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -95,8 +96,8 @@ int loop_add_signals(struct loop *loop, const sigset_t *signals, int *ret_fd, lo
 {
 	int fd, r;
 
-	if (sigprocmask(SIG_BLOCK, signals, NULL))
-		return -errno;
+	if ((r = pthread_sigmask(SIG_BLOCK, signals, NULL)))
+		return -r;
 	fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	r = add_owned(loop, fd, false, handler, userdata);
 	if (r == 0)

@@ -111,7 +111,7 @@ meter_start() {
 	meter_pid=$!
 	process_note "$meter_pid"
 	local deadline=$((SECONDS + 30))
-	until grep -q 'metering ' "$log"; do
+	until grep -qE '(: |>)metering ' "$log"; do
 		if ! kill -0 "$meter_pid" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
 			cat "$log"
 			fail "the meter did not start: $*"
