@@ -70,20 +70,23 @@ static int put_state(struct account *account, bool clean)
 {
 	const struct totals *totals = &account->totals;
 	_cleanup_(free_state) struct state state = {
-		.batch = totals->span,
+		.batch = totals->committed,
 		.clean = clean,
 		.totals = calloc(totals->n ?: 1, sizeof(*state.totals)),
 	};
 
 	if (!state.totals)
 		return -ENOMEM;
-	for (size_t i = 0; i < totals->n_slots; i++)
-		if (totals->slots[i].interval)
-			state.totals[state.n++] = (struct state_total){
-				.uid = totals->slots[i].uid,
-				.in = totals->slots[i].in,
-				.out = totals->slots[i].out,
-			};
+	for (size_t i = 0; i < totals->n_slots; i++) {
+		const struct total *total = &totals->slots[i];
+		struct state_total *kept = &state.totals[state.n];
+
+		if (!total->interval)
+			continue;
+		kept->uid = total->uid;
+		totals_committed(totals, total, &kept->in, &kept->out);
+		state.n++;
+	}
 	return state_writer_put(account->writer, &state);
 }
 

@@ -52,7 +52,7 @@ void account_close(struct account *account);
 int account_open_state(struct account *account, const char *directory, const char *instance,
 		       uint64_t *ret_batch);
 
-/* Have the totals written soon, as they are. */
+/* Have the totals written soon, without what may come again. */
 void account_write_state(struct account *account);
 
 /* All that was metered is in them: write them once more, until deadline_ns at the latest. 0 or an error,
@@ -63,6 +63,12 @@ int account_close_state(struct account *account, uint64_t deadline_ns);
 static inline void account_begin(struct account *account, uint64_t span)
 {
 	totals_begin(&account->totals, span);
+}
+
+/* And these are not to come again. */
+static inline void account_commit(struct account *account)
+{
+	totals_commit(&account->totals);
 }
 
 /* Complete a record, but for the cgroup's path, and add it up. 0 or -ENOMEM, and then the record has

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "account/totals.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,17 +32,15 @@ static void recover(struct totals *totals, uint64_t committed)
 			continue;
 		totals->n++;
 		total->interval = 1;
-		if (total->span > committed) {
-			total->in = total->in_before;
-			total->out = total->out_before;
+		totals_committed(totals, total, &total->in, &total->out);
+		if (total->span > committed)
 			total->span = committed;
-		}
 	}
 }
 
 int totals_open(struct totals *totals, const struct totals_memory *memory, uint64_t committed)
 {
-	*totals = (struct totals){ .span = committed };
+	*totals = (struct totals){ .span = committed, .committed = committed };
 	if (memory)
 		totals->where = *memory;
 	else
@@ -69,6 +68,20 @@ void totals_close(struct totals *totals)
 void totals_begin(struct totals *totals, uint64_t span)
 {
 	totals->span = span;
+}
+
+void totals_commit(struct totals *totals)
+{
+	totals->committed = totals->span;
+}
+
+void totals_committed(const struct totals *totals, const struct total *total, uint64_t *ret_in,
+		      uint64_t *ret_out)
+{
+	bool before = total->span > totals->committed;
+
+	*ret_in = before ? total->in_before : total->in;
+	*ret_out = before ? total->out_before : total->out;
 }
 
 static struct total *find(struct total *slots, size_t n_slots, uint32_t uid)

@@ -40,7 +40,8 @@ struct totals {
 	struct total *slots;
 	size_t n_slots;
 	size_t n;
-	uint64_t span; /* that is under way */
+	uint64_t span;	    /* that is under way */
+	uint64_t committed; /* the last one that is not to come again */
 };
 
 /* memory: NULL: the process's own is taken. committed: the number of the last span that is not to come
@@ -50,6 +51,13 @@ void totals_close(struct totals *totals);
 
 /* What is added from now on is of this span. */
 void totals_begin(struct totals *totals, uint64_t span);
+
+/* It is not to come again. */
+void totals_commit(struct totals *totals);
+
+/* What an entry is without what may come again. */
+void totals_committed(const struct totals *totals, const struct total *total, uint64_t *ret_in,
+		      uint64_t *ret_out);
 
 /* The entry of a uid, made with zeroes if it is new. NULL: no memory. Good until the next call. */
 struct total *totals_get(struct totals *totals, uint32_t uid);

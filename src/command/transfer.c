@@ -96,6 +96,7 @@ int transfer_drain(struct transfer *transfer)
 		r = capture_commit(transfer->capture);
 		if (r < 0)
 			return r;
+		account_commit(transfer->account);
 		transfer->in_span = false;
 		if (!transfer->span_records) /* what is in the ring is still being written there */
 			return 1;
