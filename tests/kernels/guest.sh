@@ -10,7 +10,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
+OWN_PLACES=yes # all of the machine is
 . tests/lib/meter.sh
+mkdir -p /var/lib
 
 anna=1001
 bert=1002
@@ -28,6 +30,7 @@ declare -A sent=() received=()
 begin() {
 	work=$(mktemp -d)
 	sent=() received=()
+	totals_forget
 	undo=:
 	trap 'kill -KILL $(jobs -p) 2>/dev/null || :; $undo' EXIT
 }
@@ -459,7 +462,7 @@ ours_in_kernel() {
 nothing_left() { [ -z "$(ours_in_kernel)" ]; }
 
 # The kernel frees programs and maps a little after the last one lets go of them.
-test_detach() { # SIGNAL
+test_detach() {
 	begin
 	wait_until 10 nothing_left
 	meter_run
@@ -467,9 +470,59 @@ test_detach() { # SIGNAL
 		'attach_type cgroup_inet_ingress' 'attach_type cgroup_inet_egress'; do
 		assert_contains "what bpftool shows" "$name" "$(ours_in_kernel)"
 	done
-	kill "-$1" "$meter_pid"
-	wait "$meter_pid" 2>/dev/null || [ "$1" = KILL ] || fail "ended with $?"
+	meter_end
 	wait_until 10 nothing_left
+}
+
+meter_kill() {
+	kill -KILL "$meter_pid"
+	wait "$meter_pid" 2>/dev/null || :
+}
+
+# Killed, and killed as it takes over: what is counted meanwhile is the next one's, and nothing is there
+# twice. At the end a command does that without a meter.
+test_killed() { # RECORDS
+	begin
+	meter_run --records "$1" --interval 1
+	exchange $anna $bert 127.0.0.1 400 100
+	meter_kill
+	exchange $anna $bert ::1 200 333
+	meter_run --records "$1" --interval 1 --flow-entries 1000
+	exchange $bert $anna 127.0.0.1 300 1400
+	meter_kill
+	meter_run --interval 1
+	meter_kill
+	exchange $anna $bert 127.0.0.1 100 64
+	"$METER" detach --instance "$meter_instance" --nic-id guest --output "csv:$work" >"$work/log" 2>&1 ||
+		{ cat "$work/log" && fail "detach ended with $?"; }
+	for user in $anna $bert; do assert_user $user; done
+	wait_until 10 nothing_left
+}
+
+test_persist() {
+	begin
+	meter_run --interval 1 --persist
+	exchange $anna $bert 127.0.0.1 400 100
+	meter_end
+	exchange $anna $bert ::1 200 333
+	meter_run --interval 1
+	meter_end
+	for user in $anna $bert; do assert_user $user; done
+	wait_until 10 nothing_left
+}
+
+# An hour forth and back: times follow, and sums don't mind.
+test_clock() {
+	begin
+	meter_run --interval 1 --records packet
+	exchange $anna $bert 127.0.0.1 400 100
+	date -s "@$(($(date +%s) + 3600))" >/dev/null
+	exchange $anna $bert 127.0.0.1 300 100
+	date -s "@$(($(date +%s) - 7200))" >/dev/null
+	exchange $anna $bert 127.0.0.1 200 100
+	date -s "@$(($(date +%s) + 3600))" >/dev/null
+	meter_end
+	for user in $anna $bert; do assert_user $user; done
 }
 
 # Stalls are the emulator's, on a busy machine.
@@ -513,7 +566,10 @@ run_test "untracked, match either" test_match either 0 0
 run_test "untracked, match remote" test_match remote 0 2000
 run_test "reload under load" test_reload_under_load
 run_test "json to standard output" test_json
-run_test "nothing stays attached after a stop" test_detach TERM
-run_test "nothing stays attached after a kill" test_detach KILL
+run_test "nothing stays attached after a stop" test_detach
+run_test "killed, and gone on with, flow records" test_killed flow
+run_test "killed, and gone on with, packet records" test_killed packet
+run_test "persists over a restart" test_persist
+run_test "the clock set back and forth" test_clock
 run_test "the kernel does not complain" test_dmesg
 end_tests
