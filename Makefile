@@ -36,7 +36,8 @@ help:
 	@echo 'make clean'
 	@echo
 	@echo 'PREFIX DESTDIR CC CLANG BPFTOOL PKG_CONFIG CFLAGS LDFLAGS are honoured;'
-	@echo 'O=DIR builds there, SANITIZE=address,undefined with sanitizers, WERROR=1 is strict.'
+	@echo 'O=DIR builds there, SANITIZE=address,undefined with sanitizers, WERROR=1 is strict,'
+	@echo 'WITHOUT=libsystemd leaves an optional library out.'
 
 .PHONY: clean
 clean:
@@ -57,9 +58,16 @@ ifeq ($(origin LIBSUBID),undefined)
 LIBSUBID := $(shell $(CC) $(CPPFLAGS) -E -include shadow/subid.h -x c /dev/null >/dev/null 2>&1 && echo yes)
 endif
 not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
+
+# The same for what pkg-config knows, a line each: module, macro, what there is not without it.
+# WITHOUT='MODULE...' leaves some out although they are there.
+libraries := libbpf inih
+found = $(if $(filter $(1),$(WITHOUT)),,$(shell $(PKG_CONFIG) --exists $(1) && echo yes))
+optional = $(if $(found),$(eval libraries += $(1))$(eval have += -D$(2)),$(eval not_built := \
+	$(if $(not_built),$(not_built); )$(3)))
+$(call optional,libsystemd,HAVE_LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
 endif
 
-libraries := libbpf inih
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
 library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
@@ -72,7 +80,8 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(CPPFLAGS)
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(if $(LIBSUBID),-DHAVE_LIBSUBID) \
+	$(have) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.

@@ -21,6 +21,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/notify.h"
 
 #define NIC_ID_LENGTH_MAX 64
 
@@ -175,14 +176,17 @@ static void log_interval(struct meter *meter)
 {
 	struct account_sum sum = account_next_interval(&meter->account);
 	uint64_t now_ns = monotonic_ns();
-	char overload[128];
+	char overload[128], text[320];
 
 	format_overload(meter, &sum, overload, sizeof(overload));
-	log_info("%.1f s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
+	snprintf(text, sizeof(text),
+		 "%.1f s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
 		 " packets, %" PRIu64 " bytes; %" PRIu32 " users%s",
 		 (double)(now_ns - meter->interval_start_ns) / 1e9, sum.packets[TRAFFIC_IN],
 		 sum.bytes[TRAFFIC_IN], sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users,
 		 overload);
+	log_info("%s", text);
+	notify_status(text);
 	meter->interval_start_ns = now_ns;
 }
 
@@ -234,10 +238,12 @@ static int on_cgroups(void *userdata)
 
 static void reload(struct meter *meter)
 {
+	notify_reloading();
 	if (meter->settings->untracked && load_networks(meter) < 0)
 		log_warning("the untracked list stays as it was");
 	account_reload(&meter->account);
 	outputs_flush(&meter->outputs);
+	notify_ready();
 }
 
 static int on_signal(void *userdata)
@@ -347,7 +353,8 @@ static int open_timers(struct meter *meter)
 		    0 ||
 	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
 	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
-				on_interval, meter)) < 0)
+				on_interval, meter)) < 0 ||
+	    (r = notify_watch(loop)) < 0)
 		return log_error_errno(r, "set up the timers");
 	if (!settings->duration_s)
 		return 0;
@@ -405,6 +412,7 @@ static int stop(struct meter *meter, int result)
 	bool hung;
 	int r;
 
+	notify_stopping();
 	capture_detach(meter->capture);
 	r = drain_to_the_end(meter, deadline_ns);
 	if (r == 0) {
@@ -477,6 +485,8 @@ int meter_run(const struct meter_settings *settings)
 	log_notice("metering %s", meter.cgroup);
 	for (size_t i = 0; i < settings->outputs.n; i++)
 		log_notice("records go to %s", settings->outputs.values[i]);
+	notify_status("metering");
+	notify_ready();
 	r = loop_run(&meter.loop);
 	return stop(&meter, r);
 }
