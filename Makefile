@@ -32,7 +32,7 @@ help:
 	@echo 'make bench      the measurements of the README (root)'
 	@echo 'make lint       format and boundaries'
 	@echo 'make analyze    static analysis'
-	@echo 'make install    to $$(DESTDIR)$$(PREFIX)'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX), with the systemd unit; make uninstall takes it away'
 	@echo 'make clean'
 	@echo
 	@echo 'PREFIX DESTDIR CC CLANG BPFTOOL PKG_CONFIG CFLAGS LDFLAGS are honoured;'
@@ -44,7 +44,7 @@ clean:
 	rm -rf build $(products)
 
 # What a build needs is looked for once, and what is missing named with its packages.
-ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help uninstall,$(MAKECMDGOALS)),)
 need = $(if $(shell $(1) >/dev/null 2>&1 && echo yes),,$(error $(2) not found; install it: \
 	apt-get install $(3) | dnf install $(4) | zypper install $(5)))
 $(call need,command -v $(CLANG),clang,clang,clang,clang)
@@ -140,10 +140,4 @@ include bench/bench.mk
 lint:
 	tests/lint/run
 
-.PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 traffic-meter $(DESTDIR)$(PREFIX)/sbin/traffic-meter
-	install -m 0755 ipmask_tool $(DESTDIR)$(PREFIX)/bin/ipmask_tool
-	install -d $(DESTDIR)$(PREFIX)/include/traffic_meter
-	install -m 0644 include/traffic_meter/*.h $(DESTDIR)$(PREFIX)/include/traffic_meter
+include packaging/install.mk
