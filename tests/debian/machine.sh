@@ -8,7 +8,7 @@ machine_pid=
 memory_mib=1024
 
 ssh_options=(-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR
-	-o BatchMode=yes -o ConnectTimeout=60)
+	-o BatchMode=yes -o ConnectTimeout=60 -o ServerAliveInterval=20)
 
 # The host's end of the link is in a network namespace of its own.
 link_make() {
@@ -52,7 +52,7 @@ machine_wait_ready() {
 # What its disk has not been given yet is gone.
 machine_lose_power() {
 	rm -f "$work/control"
-	kill -KILL "$machine_pid"
+	kill -KILL "$machine_pid" || :
 	wait "$machine_pid" 2>/dev/null
 	machine_pid=
 }
