@@ -52,6 +52,7 @@ $(call need,$(BPFTOOL) version,bpftool,bpftool (Ubuntu: linux-tools-common linux
 $(call need,command -v $(PKG_CONFIG),pkg-config,pkg-config,pkgconf-pkg-config,pkg-config)
 $(call need,$(PKG_CONFIG) --atleast-version=0.7 libbpf,libbpf 0.7 or newer,libbpf-dev,libbpf-devel,libbpf-devel)
 $(call need,$(PKG_CONFIG) --exists inih,inih,libinih-dev,inih-devel,inih-devel)
+$(call need,$(PKG_CONFIG) --exists zlib,zlib,zlib1g-dev,zlib-devel,zlib-devel)
 
 # What a build does without: LIBSUBID= leaves it out although it is there. It has no .pc file.
 ifeq ($(origin LIBSUBID),undefined)
@@ -61,7 +62,7 @@ not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/sub
 
 # The same for what pkg-config knows, a line each: module, macro, what there is not without it.
 # WITHOUT='MODULE...' leaves some out although they are there.
-libraries := libbpf inih
+libraries := libbpf inih zlib
 found = $(if $(filter $(1),$(WITHOUT)),,$(shell $(PKG_CONFIG) --exists $(1) && echo yes))
 optional = $(if $(found),$(eval libraries += $(1))$(eval have += -D$(2)),$(eval not_built := \
 	$(if $(not_built),$(not_built); )$(3)))

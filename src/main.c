@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
 	{ "run", command_run, "meter until stopped" },
 	{ "status", command_status, "health of a running meter, and its audit" },
+	{ "detach", command_detach, "write and remove what a killed meter left in the kernel" },
 	{ "check", command_check, "can this machine run it, and what is missing" },
 	{ "networks", command_networks, "check an untracked list and print what it means" },
 };

@@ -11,16 +11,19 @@
 _Static_assert(sizeof(((struct traffic_record *)0)->interface) == IF_NAMESIZE,
 	       "an interface's name fits a record");
 
-int account_open(struct account *account, bool raw_subuids, const char *cgroup_root)
+int account_open(struct account *account, const struct account_settings *settings)
 {
 	int r;
 
 	*account = (struct account){ .interval = INTERVAL_FIRST, .clock.fd = -1 };
 	if ((r = clock_open(&account->clock)) < 0 ||
-	    (!raw_subuids && (r = subuid_open(&account->subuid, SUBUID_FILE)) < 0))
+	    (r = totals_open(&account->totals, settings->totals, settings->committed)) < 0 ||
+	    (!settings->raw_subuids && (r = subuid_open(&account->subuid, SUBUID_FILE)) < 0))
 		return r;
-	if (cgroup_root && (r = cgroups_open(&account->cgroups, cgroup_root)) < 0)
-		log_warning_errno(r, "walk %s; records will not have cgroups", cgroup_root);
+	if (settings->cgroup_root &&
+	    (r = cgroups_open(&account->cgroups, settings->cgroup_root)) < 0)
+		log_warning_errno(r, "walk %s; records will not have cgroups",
+				  settings->cgroup_root);
 	return 0;
 }
 
@@ -29,7 +32,7 @@ void account_close(struct account *account)
 	clock_close(&account->clock);
 	subuid_close(account->subuid);
 	cgroups_close(account->cgroups);
-	totals_free(&account->totals);
+	totals_close(&account->totals);
 }
 
 static int add_to_totals(struct account *account, struct traffic_record *record)
@@ -42,10 +45,8 @@ static int add_to_totals(struct account *account, struct traffic_record *record)
 		total->interval = account->interval;
 		account->sum.users++;
 	}
-	if (record->direction == TRAFFIC_IN)
-		total->in += record->bytes;
-	else
-		total->out += record->bytes;
+	totals_add(&account->totals, total, record->direction == TRAFFIC_IN ? record->bytes : 0,
+		   record->direction == TRAFFIC_OUT ? record->bytes : 0);
 	record->total_in = total->in;
 	record->total_out = total->out;
 	return 0;

@@ -35,10 +35,21 @@ struct account {
 	uint64_t kernels_packets[2], kernels_bytes[2]; /* of the kernel's own sockets, so far */
 };
 
-/* raw_subuids: charge subordinate uids as they are, not to their owners. cgroup_root: mount point of
- * the cgroup2 hierarchy, or NULL. */
-int account_open(struct account *account, bool raw_subuids, const char *cgroup_root);
+struct account_settings {
+	bool raw_subuids;	 /* charge subordinate uids as they are, not to their owners */
+	const char *cgroup_root; /* mount point of the cgroup2 hierarchy, or NULL */
+	const struct totals_memory *totals; /* NULL: totals begin at 0, and end with the process */
+	uint64_t committed;		    /* the last span that is not to come again */
+};
+
+int account_open(struct account *account, const struct account_settings *settings);
 void account_close(struct account *account);
+
+/* The records from now on are of this span. */
+static inline void account_begin(struct account *account, uint64_t span)
+{
+	totals_begin(&account->totals, span);
+}
 
 /* Complete a record, but for the cgroup's path, and add it up. 0 or -ENOMEM, and then the record has
  * no totals. */

@@ -49,6 +49,9 @@ struct owner {
 
 _Static_assert(sizeof(struct owner) == 32, "map layout");
 
+/* Of what the programs remember of a socket, which is of no interest to user space. */
+#define METER_REMEMBERED_SIZE 56
+
 /* Which interfaces count. */
 enum meter_interfaces {
 	METER_INTERFACES_ALL,

@@ -40,7 +40,7 @@ struct remembered {
 #define SOCK_RAW   3
 
 /* With the head that the kernel puts before it this fills a cache line. */
-_Static_assert(sizeof(struct remembered) == 56, "socket storage");
+_Static_assert(sizeof(struct remembered) == METER_REMEMBERED_SIZE, "socket storage");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

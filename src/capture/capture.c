@@ -5,79 +5,70 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
 #include "bpf/shared.h"
-#include "capture/decode.h"
-#include "capture/features.h"
 #include "capture/frames.h"
+#include "capture/held.h"
+#include "capture/hooks.h"
 #include "capture/interfaces.h"
+#include "capture/journal.h"
 #include "capture/load.h"
-#include "capture/recent.h"
-#include "capture/ring.h"
-#include "capture/tables.h"
+#include "capture/old_sets.h"
+#include "capture/pins.h"
+#include "capture/set.h"
+#include "capture/span.h"
 #include "capture/untracked.h"
 #include "traffic_meter.skel.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
+/* Which of the live set's tables have retired and are to be read. */
+struct retired {
+	bool wanted;
+	int recent, flows, users; /* or JOURNAL_NONE */
+};
+
 struct capture {
-	struct traffic_meter_bpf *skeleton;
-	struct bpf_link *links[METER_DIRECTIONS];
-	struct ring ring;
-	struct recent recent;
-	struct tables flows, users;
+	const struct capture_settings *settings;
+	struct traffic_meter_bpf *skeleton; /* NULL: only what is left over is read */
+	struct pins pins;
+	struct journal journal;
+	struct hooks hooks;
+	struct set live;
+	struct old_sets old;
+	struct retired retired;
+	struct span span; /* that is read */
+	struct kept kept; /* for the caller */
 	struct untracked untracked;
 	struct metered_interfaces interfaces;
 	struct frames frames;
-
-	/* Step 4 is never set back, so what is new there is a difference. */
-	struct audit_value *audit_per_cpu;
-	int n_cpus;
-	struct audit_value totals_read[METER_DIRECTIONS];
-	struct traffic_record totals[METER_DIRECTIONS];
-	unsigned int n_totals;
+	bool attached;
 };
 
-static int open_tables(struct tables *tables, const struct bpf_map *slot, const struct bpf_map *a,
-		       const struct bpf_map *b)
+static const struct bpf_map *map_of(const struct traffic_meter_bpf *skeleton, int map)
 {
-	const int inner_fd[2] = { bpf_map__fd(a), bpf_map__fd(b) };
-
-	return tables_open(tables, bpf_map__fd(slot), inner_fd, bpf_map__key_size(a),
-			   bpf_map__value_size(a));
+	return bpf_object__find_map_by_name(skeleton->obj, set_map_names[map]);
 }
 
-static int open_readers(struct capture *capture)
+static int open_live(struct capture *capture, uint64_t generation)
 {
 	struct traffic_meter_bpf *skeleton = capture->skeleton;
-	int r;
+	int fds[SET_MAPS];
 
-	capture->n_cpus = libbpf_num_possible_cpus();
-	if (capture->n_cpus < 0)
-		return capture->n_cpus;
-	capture->audit_per_cpu = calloc((size_t)capture->n_cpus, sizeof(*capture->audit_per_cpu));
-	if (!capture->audit_per_cpu)
-		return -ENOMEM;
-	if ((r = recent_open(&capture->recent, bpf_map__fd(skeleton->maps.recent),
-			     (int[]){ bpf_map__fd(skeleton->maps.recent_a),
-				      bpf_map__fd(skeleton->maps.recent_b) },
-			     capture->n_cpus)) < 0 ||
-	    (r = open_tables(&capture->flows, skeleton->maps.flows, skeleton->maps.flows_a,
-			     skeleton->maps.flows_b)) < 0 ||
-	    (r = open_tables(&capture->users, skeleton->maps.users, skeleton->maps.users_a,
-			     skeleton->maps.users_b)) < 0)
-		return r;
+	/* Each end closes its own. */
+	for (int i = 0; i < SET_MAPS; i++)
+		fds[i] = fcntl(bpf_map__fd(map_of(skeleton, i)), F_DUPFD_CLOEXEC, 3);
 	capture->untracked = (struct untracked){
 		.ipv4_fd = bpf_map__fd(skeleton->maps.networks_ipv4),
 		.ipv6_fd = bpf_map__fd(skeleton->maps.networks_ipv6),
 		.masked_fd = bpf_map__fd(skeleton->maps.networks_masked),
 		.control = &skeleton->bss->networks_control,
 	};
-	return ring_open(&capture->ring, bpf_map__fd(skeleton->maps.packets),
-			 bpf_map__max_entries(skeleton->maps.packets));
+	return set_open(&capture->live, generation, fds, &capture->journal);
 }
 
 static void capture_closep(struct capture **capture)
@@ -97,23 +88,28 @@ static uint32_t filter_handle(const char *instance)
 	return (hash >> 1) | 1;
 }
 
-int capture_open(struct capture **ret, const struct capture_settings *settings)
+/* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
+static uint64_t first_number(const struct capture_settings *settings)
 {
-	_cleanup_(capture_closep) struct capture *capture = calloc(1, sizeof(*capture));
-	int r;
+	struct timespec now;
+	uint64_t number;
 
-	if (!capture)
-		return log_error_errno(-ENOMEM, "start");
-	capture->interfaces.netlink_fd = -1;
-	r = features_require();
+	clock_gettime(CLOCK_REALTIME, &now);
+	number = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return number > settings->batch ? number : settings->batch;
+}
+
+static int load(struct capture *capture, uint64_t generation)
+{
+	const struct capture_settings *settings = capture->settings;
+	_cleanup_close_ int sockets_fd = pins_get(&capture->pins, "sockets");
+	int r = load_programs(settings, sockets_fd, &capture->skeleton);
+
 	if (r < 0)
 		return r;
-	r = load_programs(settings, &capture->skeleton);
+	r = open_live(capture, generation);
 	if (r < 0)
-		return r;
-	r = open_readers(capture);
-	if (r < 0)
-		return log_error_errno(r, "map the BPF ring and tables");
+		return log_error_errno(r, "open the BPF ring and tables");
 	r = interfaces_open(&capture->interfaces, &settings->interfaces,
 			    bpf_map__fd(capture->skeleton->maps.interfaces));
 	if (r < 0)
@@ -121,222 +117,279 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	capture->frames = (struct frames){
 		.program_fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
 		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
+		.pins = &capture->pins,
 		.rule = settings->interfaces_rule,
 		.names = settings->interfaces,
 		.handle = filter_handle(settings->instance),
 	};
+	return 0;
+}
+
+int capture_open(struct capture **ret, const struct capture_settings *settings)
+{
+	_cleanup_(capture_closep) struct capture *capture = calloc(1, sizeof(*capture));
+	uint64_t generation;
+	int r;
+
+	if (!capture)
+		return log_error_errno(-ENOMEM, "start");
+	capture->settings = settings;
+	capture->interfaces.netlink_fd = -1;
+	capture->hooks = HOOKS_NONE;
+	capture->journal.kept.fd = capture->kept.fd = -1;
+	if ((r = pins_open(&capture->pins, settings->instance)) < 0 ||
+	    (r = journal_open(&capture->journal, &capture->pins, first_number(settings))) < 0)
+		return r;
+	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
+	if (!settings->left_over_only && (r = load(capture, generation)) < 0)
+		return r;
 	*ret = steal_pointer(capture);
 	return 0;
 }
 
-int capture_attach(struct capture *capture, const char *cgroup_path)
+/* The set has its pins before a program counts in it. */
+static int attach_programs(struct capture *capture, const char *cgroup_path, int cgroup_fd)
 {
-	const struct bpf_program *programs[METER_DIRECTIONS] = {
-		[METER_IN] = capture->skeleton->progs.meter_ingress,
-		[METER_OUT] = capture->skeleton->progs.meter_egress,
+	const int program_fd[METER_DIRECTIONS] = {
+		[METER_IN] = bpf_program__fd(capture->skeleton->progs.meter_ingress),
+		[METER_OUT] = bpf_program__fd(capture->skeleton->progs.meter_egress),
 	};
-	_cleanup_close_ int fd = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint32_t slot = 0;
 	int r;
 
-	if (fd < 0)
-		return log_error_errno(errno, "open the cgroup %s", cgroup_path);
-	if (bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.frames_cgroup), &slot, &fd,
-				BPF_ANY))
+	if (bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.frames_cgroup), &slot,
+				&cgroup_fd, BPF_ANY))
 		return log_error_errno(errno, "name the cgroup %s to the frames' hook",
 				       cgroup_path);
-	for (int i = 0; i < METER_DIRECTIONS; i++) {
-		capture->links[i] = bpf_program__attach_cgroup(programs[i], fd);
-		if (!capture->links[i]) {
-			r = -errno;
-			capture_detach(capture);
-			return log_error_errno(r, "attach to the cgroup %s", cgroup_path);
-		}
+	if ((r = pins_put(&capture->pins, bpf_map__fd(capture->skeleton->maps.sockets),
+			  "sockets")) < 0 ||
+	    (r = set_pin(&capture->live, &capture->pins)) < 0)
+		return log_error_errno(r, "pin the tables in %s", capture->pins.directory);
+	capture->attached = true;
+	r = hooks_attach(&capture->hooks, &capture->pins, cgroup_path, cgroup_fd, program_fd);
+	if (r == 0)
+		frames_attach(&capture->frames);
+	return r;
+}
+
+int capture_attach(struct capture *capture, const char *cgroup_path)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (capture->skeleton) {
+		fd = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return log_error_errno(errno, "open the cgroup %s", cgroup_path);
+		r = attach_programs(capture, cgroup_path, fd);
+		if (r < 0)
+			return r;
+	} else {
+		hooks_detach(&capture->hooks, &capture->pins);
+		frames_remove_left(&capture->pins, filter_handle(capture->settings->instance));
 	}
-	frames_attach(&capture->frames);
-	return 0;
+	return old_sets_adopt(&capture->old);
+}
+
+static bool persists(const struct capture *capture)
+{
+	return capture->settings->persist && capture->pins.directory;
 }
 
 void capture_detach(struct capture *capture)
 {
-	for (int i = 0; i < METER_DIRECTIONS; i++) {
-		bpf_link__destroy(capture->links[i]);
-		capture->links[i] = NULL;
-	}
+	if (!capture->skeleton || persists(capture))
+		return;
+	hooks_detach(&capture->hooks, &capture->pins);
 	frames_detach(&capture->frames);
 	/* A program may be under way still. */
-	tables_wait(&capture->users);
+	tables_wait(&capture->live.users);
+}
+
+void capture_remove(struct capture *capture)
+{
+	if (persists(capture))
+		return;
+	pins_remove_all(&capture->pins);
 }
 
 void capture_close(struct capture *capture)
 {
 	if (!capture)
 		return;
-	for (int i = 0; i < METER_DIRECTIONS; i++)
-		bpf_link__destroy(capture->links[i]);
-	frames_detach(&capture->frames);
+	hooks_close(&capture->hooks);
+	frames_close(&capture->frames);
 	interfaces_close(&capture->interfaces);
-	ring_close(&capture->ring);
-	recent_close(&capture->recent);
-	tables_close(&capture->flows);
-	tables_close(&capture->users);
+	/* A start that failed leaves nothing of its own, and all that was there. */
+	if (capture->live.generation && !capture->attached)
+		set_remove(&capture->live, &capture->pins);
+	if (capture->journal.page && !capture->attached && !capture->old.n)
+		pins_remove_all(&capture->pins);
+	set_close(&capture->live);
+	old_sets_close(&capture->old);
 	traffic_meter_bpf__destroy(capture->skeleton);
-	free(capture->audit_per_cpu);
+	kept_close(&capture->kept);
+	journal_close(&capture->journal);
+	pins_close(&capture->pins);
 	free(capture);
+}
+
+int capture_keep(struct capture *capture, size_t entry_size, uint32_t *entries, void **ret)
+{
+	int r = kept_open(&capture->kept, &capture->pins, "totals", entry_size, *entries);
+
+	if (r < 0)
+		return log_error_errno(r, "open the totals in the kernel");
+	*entries = capture->kept.entries;
+	*ret = capture->kept.memory;
+	return 0;
+}
+
+int capture_keep_more(struct capture *capture, uint32_t entries,
+		      void (*fill)(void *userdata, void *memory), void *userdata, void **ret)
+{
+	struct kept more;
+	int r = kept_new(&more, "totals", capture->kept.entry_size, entries);
+
+	if (r < 0)
+		return r;
+	fill(userdata, more.memory);
+	r = kept_replace(&more, &capture->pins, "totals");
+	if (r < 0) {
+		kept_close(&more);
+		return r;
+	}
+	kept_close(&capture->kept);
+	capture->kept = more;
+	*ret = more.memory;
+	return 0;
+}
+
+uint64_t capture_committed(const struct capture *capture)
+{
+	return capture->journal.page->committed;
 }
 
 int capture_set_networks(struct capture *capture, const struct network_list *list)
 {
-	return untracked_load(&capture->untracked, list);
+	return capture->skeleton ? untracked_load(&capture->untracked, list) : 0;
 }
 
 int capture_ring_fd(const struct capture *capture)
 {
-	return bpf_map__fd(capture->skeleton->maps.packets);
+	return capture->skeleton ? bpf_map__fd(capture->skeleton->maps.packets) : -1;
 }
 
-/* The next entry of the retired tables, step by step. */
-static int next_entry(struct capture *capture, struct traffic_record *ret)
+static int begin_live(struct capture *capture)
 {
-	const struct recent_flow *left = recent_next(&capture->recent);
-	const void *key, *value;
-	int r;
+	const struct retired retired = capture->retired;
+	int r = 0;
 
-	if (left)
-		return decode_flow(&left->key, &left->value, ret) ?: 1;
-	r = tables_next(&capture->flows, &key, &value);
-
-	if (r != 0)
-		return r > 0 ? (decode_flow(key, value, ret) ?: 1) : r;
-	r = tables_next(&capture->users, &key, &value);
-	if (r != 0)
-		return r > 0 ? (decode_user(key, value, ret) ?: 1) : r;
-	if (!capture->n_totals)
+	if (!capture->skeleton)
 		return 0;
-	*ret = capture->totals[--capture->n_totals];
-	return 1;
+	if (retired.wanted) {
+		capture->retired.wanted = false;
+		r = span_begin_tables(&capture->span, &capture->live, retired.recent, retired.flows,
+				      retired.users, &capture->journal);
+	}
+	return r ?: span_begin_ring(&capture->span, &capture->live, &capture->journal);
+}
+
+int capture_begin(struct capture *capture, struct capture_span *ret)
+{
+	int r = old_sets_begin(&capture->old, &capture->span);
+
+	if (r == 0)
+		r = begin_live(capture);
+
+	if (r < 0)
+		return log_error_errno(r, "read the ring and the tables");
+	if (r > 0)
+		*ret = (struct capture_span){
+			.number = journal_unfinished(&capture->journal)->number,
+			.repeated = capture->span.repeated,
+		};
+	return r;
 }
 
 int capture_next(struct capture *capture, struct traffic_record *ret)
 {
-	const void *data;
-	size_t size;
-	int r;
-
-	if (ring_next(&capture->ring, &data, &size)) {
-		r = decode_packet(data, size, ret);
-		return r < 0 ? log_error_errno(r, "read a record of %zu bytes from the ring", size)
-			     : 1;
-	}
-	r = next_entry(capture, ret);
-	return r < 0 ? log_error_errno(r, "read the flow and user tables") : r;
+	return span_next(&capture->span, ret);
 }
 
-void capture_release(struct capture *capture)
+int capture_commit(struct capture *capture)
 {
-	ring_release(&capture->ring);
+	return span_commit(&capture->span, &capture->journal);
 }
 
-static int read_audit(struct capture *capture, uint32_t key, struct audit_value *ret)
+/* A table that has retired and is not emptied yet. */
+static bool is_busy(const struct capture *capture)
 {
-
-	if (bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.audit), &key,
-				capture->audit_per_cpu))
-		return log_error_errno(errno, "read the audit counters");
-	*ret = (struct audit_value){ 0 };
-	for (int cpu = 0; cpu < capture->n_cpus; cpu++) {
-		const struct audit_value *value = &capture->audit_per_cpu[cpu];
-
-		ret->packets += value->packets;
-		ret->bytes += value->bytes + value->nested_bytes;
-		ret->total.packets += value->total.packets;
-		ret->total.bytes += value->total.bytes;
-		ret->total_extra_bytes += value->total_extra_bytes;
-	}
-	return 0;
+	return capture->retired.wanted ||
+	       (capture->span.set == &capture->live && capture->span.kind == JOURNAL_TABLES);
 }
 
-/* What step 4 took since it was last looked at, as records of no user's. */
-static int retire_totals(struct capture *capture)
+/* The recent flows first: what of the table's they push out until it retires is in it. */
+static int retire_flows(struct set *set, struct retired *retired)
 {
-	struct timespec now;
-	int r;
+	int r = tables_used(&set->flows, set->flows.active)
+			? 1
+			: recent_used(&set->recent, set->recent.active);
 
-	if (capture->n_totals)
-		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	for (enum meter_direction i = 0; i < METER_DIRECTIONS; i++) {
-		struct audit_value value, difference, *read = &capture->totals_read[i];
-
-		r = read_audit(capture, i, &value);
-		if (r < 0)
-			return r;
-		difference.total.packets = value.total.packets - read->total.packets;
-		difference.total.bytes = value.total.bytes - read->total.bytes;
-		difference.total_extra_bytes = value.total_extra_bytes - read->total_extra_bytes;
-		*read = value;
-		if (difference.total.packets || difference.total.bytes)
-			decode_total(i, &difference,
-				     (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
-				     &capture->totals[capture->n_totals++]);
-	}
+	if (r <= 0)
+		return r;
+	if ((r = recent_swap(&set->recent)) < 0 || (r = tables_swap(&set->flows)) < 0)
+		return r;
+	retired->recent = !set->recent.active;
+	retired->flows = !set->flows.active;
 	return 0;
 }
 
 /* A swap waits for the kernel's grace period: some 10 ms that an empty table is not worth. */
-static int retire_used(struct tables *tables)
-{
-	int r = tables_active_used(tables) ? tables_retire(tables) : 0;
-
-	return r == -EBUSY ? 0 : r;
-}
-
-/* The recent flows first: what of the table's they push out until it retires is in it. */
-static int retire_flows(struct capture *capture)
-{
-	int r;
-
-	if (capture->flows.retired)
-		return 0;
-	r = tables_active_used(&capture->flows) ? 1 : recent_used(&capture->recent);
-	if (r <= 0)
-		return r;
-	if ((r = recent_swap(&capture->recent)) < 0 || (r = tables_retire(&capture->flows)) < 0)
-		return r;
-	return recent_merge(&capture->recent, tables_retired_fd(&capture->flows));
-}
-
 int capture_retire(struct capture *capture)
 {
+	struct retired retired = { true, JOURNAL_NONE, JOURNAL_NONE, JOURNAL_NONE };
+	struct set *set = &capture->live;
 	int r;
 
-	if ((r = retire_flows(capture)) < 0 || (r = retire_used(&capture->users)) < 0)
+	if (!capture->skeleton || is_busy(capture))
+		return 0;
+	r = retire_flows(set, &retired);
+	if (r == 0 && tables_used(&set->users, set->users.active)) {
+		r = tables_swap(&set->users);
+		retired.users = !set->users.active;
+	}
+	if (r < 0)
 		return log_error_errno(r, "retire the flow and user tables");
-	return retire_totals(capture);
+	capture->retired = retired;
+	return 0;
 }
 
 int capture_read_audit(struct capture *capture, struct capture_audit *ret)
 {
 	for (enum meter_direction i = 0; i < METER_DIRECTIONS; i++) {
-		struct audit_value value;
-		int r = read_audit(capture, i, &value);
+		struct audit_value value = { 0 };
+		int r = capture->skeleton
+				? set_read_audit(&capture->live, (enum meter_audit)i, &value)
+				: 0;
 
 		if (r < 0)
-			return r;
-		ret->packets[i] = value.packets;
-		ret->bytes[i] = value.bytes;
+			return log_error_errno(r, "read the audit counters");
+		ret->packets[i] = value.packets + capture->old.adopted.packets[i];
+		ret->bytes[i] = value.bytes + capture->old.adopted.bytes[i];
 	}
 	return 0;
 }
 
 int capture_read_notes(struct capture *capture, struct capture_notes *ret)
 {
-	struct audit_value forwarded, unremembered;
+	struct audit_value forwarded = { 0 }, unremembered = { 0 };
 	int r;
 
-	if ((r = read_audit(capture, METER_AUDIT_FORWARDED, &forwarded)) < 0 ||
-	    (r = read_audit(capture, METER_AUDIT_UNREMEMBERED, &unremembered)) < 0)
-		return r;
+	if (capture->skeleton &&
+	    ((r = set_read_audit(&capture->live, METER_AUDIT_FORWARDED, &forwarded)) < 0 ||
+	     (r = set_read_audit(&capture->live, METER_AUDIT_UNREMEMBERED, &unremembered)) < 0))
+		return log_error_errno(r, "read the audit counters");
 	*ret = (struct capture_notes){
 		.forwarded_packets = forwarded.packets,
 		.forwarded_bytes = forwarded.bytes,
@@ -345,63 +398,30 @@ int capture_read_notes(struct capture *capture, struct capture_notes *ret)
 	return 0;
 }
 
-static void add_record(struct capture_audit *sum, const struct traffic_record *record)
-{
-	sum->packets[record->direction] += record->packets;
-	sum->bytes[record->direction] += record->bytes;
-}
-
-static void add_flow(void *sum, const void *key, const void *value)
-{
-	struct traffic_record record;
-
-	if (decode_flow(key, value, &record) == 0)
-		add_record(sum, &record);
-}
-
-static void add_user(void *sum, const void *key, const void *value)
-{
-	struct traffic_record record;
-
-	if (decode_user(key, value, &record) == 0)
-		add_record(sum, &record);
-}
-
 int capture_read_held(struct capture *capture, struct capture_audit *ret,
 		      struct capture_audit *ret_twice)
 {
-	struct ring ring = capture->ring; /* a look that moves nothing */
-	struct traffic_record record;
-	const void *data;
-	size_t size;
-	int r;
+	int r = 0;
 
 	*ret = *ret_twice = (struct capture_audit){ 0 };
-	while (ring_next(&ring, &data, &size))
-		if (decode_packet(data, size, &record) == 0)
-			add_record(ret, &record);
-	if ((r = recent_look(&capture->recent, add_flow, ret)) < 0 ||
-	    (r = tables_look(&capture->flows, add_flow, ret)) < 0 ||
-	    (r = tables_look(&capture->users, add_user, ret)) < 0 ||
-	    (r = recent_look_again(&capture->recent, add_flow, ret_twice)) < 0)
+	for (size_t i = 0; r == 0 && i < capture->old.n; i++)
+		r = held_of_set(&capture->old.sets[i], ret, NULL);
+	if (r == 0 && capture->skeleton)
+		r = held_of_set(&capture->live, ret, ret_twice);
+	if (r < 0)
 		return log_error_errno(r, "look into the flow and user tables");
-	for (unsigned int i = 0; i < capture->n_totals; i++)
-		add_record(ret, &capture->totals[i]);
-	for (enum meter_direction i = 0; i < METER_DIRECTIONS; i++) {
-		struct audit_value value;
-
-		r = read_audit(capture, i, &value);
-		if (r < 0)
-			return r;
-		ret->packets[i] += value.total.packets - capture->totals_read[i].total.packets;
-		ret->bytes[i] += value.total.bytes - capture->totals_read[i].total.bytes;
-	}
+	if (capture->span.set)
+		for (int i = 0; i < METER_DIRECTIONS; i++) {
+			ret->packets[i] -= capture->span.read.packets[i];
+			ret->bytes[i] -= capture->span.read.bytes[i];
+		}
 	return 0;
 }
 
 enum capture_owner capture_owner_policy(const struct capture *capture)
 {
-	return (enum capture_owner)capture->skeleton->rodata->settings.owner;
+	return capture->skeleton ? (enum capture_owner)capture->skeleton->rodata->settings.owner
+				 : capture->settings->owner;
 }
 
 /* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
@@ -419,7 +439,9 @@ static uint64_t table_memory(const struct bpf_map *map)
 
 uint64_t capture_memory(const struct capture *capture)
 {
-	return capture->ring.size + table_memory(capture->skeleton->maps.flows_a) +
+	if (!capture->skeleton)
+		return 0;
+	return capture->live.ring.size + table_memory(capture->skeleton->maps.flows_a) +
 	       table_memory(capture->skeleton->maps.users_a);
 }
 

@@ -55,10 +55,13 @@ struct capture_settings {
 	struct traffic_strings interfaces; /* the caller's, for as long as the capture lives */
 	bool count_nested; /* sockets in network namespaces of nested user namespaces too */
 	const char *
-		instance; /* whose filters to replace, where the kernel has no TCX links; NULL: use none */
+		instance; /* what its meters pin and attach is taken over; NULL: nothing is pinned */
+	bool persist;	  /* what is attached stays so at the end */
+	bool left_over_only; /* attach nothing: read what a meter that is gone has left */
+	uint64_t batch;	     /* numbers of spans are larger than this */
 };
 
-/* What the hooks took on since they were loaded, per direction. */
+/* What the hooks took on since they were loaded, per direction, and what was left over then. */
 struct capture_audit {
 	uint64_t packets[2];
 	uint64_t bytes[2];
@@ -72,36 +75,60 @@ struct capture_notes {
 
 struct capture;
 
-/* Load the programs; nothing is attached yet. */
+/* Load the programs, of which features_require() said that they can be; nothing is attached yet. */
 int capture_open(struct capture **ret, const struct capture_settings *settings);
 
-/* Attach to a cgroup2 directory. */
+/* Attach to a cgroup2 directory, in the place of what a meter of this instance may have left there. */
 int capture_attach(struct capture *capture, const char *cgroup_path);
 
-/* Take the programs off the cgroup, and wait until none runs any more: what is read after that is
- * all there is. */
+/* Unless they are to persist: take the programs off the cgroup, and wait until none runs any more. What
+ * is read after that is all there is. */
 void capture_detach(struct capture *capture);
 
-/* Detaches first where that is still to do. NULL is fine. */
+/* All was read: remove what is pinned, unless that is to persist. */
+void capture_remove(struct capture *capture);
+
+/* What is pinned stays as it is, for the next meter to go on with; what is not goes. NULL is fine. */
 void capture_close(struct capture *capture);
+
+/* Memory of entry_size bytes (a multiple of 8) for each of *entries, zeroes at first, which outlives the
+ * process as what is pinned does. One that is there already keeps its size, which is told. */
+int capture_keep(struct capture *capture, size_t entry_size, uint32_t *entries, void **ret);
+
+/* A larger one in its place: `fill` is called with the new memory, and what it makes there holds from
+ * then on. The former is given back. */
+int capture_keep_more(struct capture *capture, uint32_t entries,
+		      void (*fill)(void *userdata, void *memory), void *userdata, void **ret);
+
+/* The number of the last span that was committed. */
+uint64_t capture_committed(const struct capture *capture);
 
 /* Put a new untracked list in the place of the one in force: each packet is judged by the whole
  * old or the whole new one. On an error the old one stays in force. */
 int capture_set_networks(struct capture *capture, const struct network_list *list);
 
-/* For epoll, edge-triggered: readable when the ring's fill crossed a mark. In between the reader
- * comes by timer. */
+/* For epoll, edge-triggered: readable when the ring's fill crossed a mark; -1: there is none. In between
+ * the reader comes by timer. */
 int capture_ring_fd(const struct capture *capture);
 
-/* The next record, from the ring, then from the retired tables: 1, 0 when there is none now, or an
- * error. Times are CLOCK_MONOTONIC; the uid's totals and the interface's name are not filled in. */
+/* A span: records that are handed on together, and stay in the kernel until that is done. */
+struct capture_span {
+	uint64_t number; /* one more than that of the span before, over restarts too */
+	bool repeated; /* a meter that was killed had begun it: the same records, in the same order */
+};
+
+/* Begin the next one: 1; 0: there is none now; or an error. */
+int capture_begin(struct capture *capture, struct capture_span *ret);
+
+/* Its next record: 1, 0 at its end, or an error. Times are CLOCK_MONOTONIC; the uid's totals and the
+ * interface's name are not filled in. */
 int capture_next(struct capture *capture, struct traffic_record *ret);
 
-/* Give the ring's space of what capture_next() returned back to the kernel. */
-void capture_release(struct capture *capture);
+/* The span's records are safe: take them out of the kernel. */
+int capture_commit(struct capture *capture);
 
-/* Retire the lower steps' tables if they hold anything, so that capture_next() returns it. While
- * the former ones are not read to their end this does nothing. */
+/* Retire the lower steps' tables if they hold anything, so that the next span is theirs. While the
+ * former ones are not committed this does nothing. */
 int capture_retire(struct capture *capture);
 
 int capture_read_audit(struct capture *capture, struct capture_audit *ret);

@@ -4,7 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,8 @@
 #define CLSACT_PRIORITY 49152
 
 #define ETHERNET_HEADER 14
+
+#define PIN_PREFIX "frames-"
 
 /* The size of the link's header, where it is one that frame_payload() knows; else -1. */
 static int header_size(const struct link *link)
@@ -77,15 +81,43 @@ static int attach_clsact(const struct frames *frames, const struct link *link)
 	return bpf_tc_attach(&hook, &options);
 }
 
+static void pin_name(uint32_t ifindex, char *name, size_t size)
+{
+	snprintf(name, size, PIN_PREFIX "%" PRIu32, ifindex);
+}
+
+/* The link that a meter before has pinned, with our program. Of an interface that is gone it is dead,
+ * whoever has the index now. */
+static int take_over(const struct frames *frames, const char *name)
+{
+	_cleanup_close_ int fd = pins_get(frames->pins, name);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_link_update(fd, frames->program_fd, NULL) == 0)
+		return steal_fd(&fd);
+	pins_remove(frames->pins, name);
+	return -ENOENT;
+}
+
 /* Sets *ret_fd to the link's, or to -1. */
 static int attach_program(const struct frames *frames, const struct link *link, int *ret_fd)
 {
+	char name[32];
 	int r;
 
-	*ret_fd =
-		bpf_link_create(frames->program_fd, (int)link->ifindex, FEATURES_TCX_EGRESS, NULL);
+	pin_name(link->ifindex, name, sizeof(name));
+	*ret_fd = take_over(frames, name);
 	if (*ret_fd >= 0)
 		return 0;
+	*ret_fd =
+		bpf_link_create(frames->program_fd, (int)link->ifindex, FEATURES_TCX_EGRESS, NULL);
+	if (*ret_fd >= 0) {
+		r = pins_put(frames->pins, *ret_fd, name);
+		if (r < 0)
+			close_fd(ret_fd);
+		return r;
+	}
 	r = -errno;
 	*ret_fd = -1;
 	/* What a kernel without TCX says. A filter would outlive a meter that nobody can tell from
@@ -99,7 +131,11 @@ static void detach_hook(const struct frames *frames, struct frames_hook *frames_
 	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = frames->handle,
 			    .priority = CLSACT_PRIORITY);
 
+	char name[32];
+
 	bpf_map_delete_elem(frames->links_fd, &frames_hook->link.ifindex);
+	pin_name(frames_hook->link.ifindex, name, sizeof(name));
+	pins_remove(frames->pins, name);
 	if (frames_hook->link_fd >= 0)
 		close_fd(&frames_hook->link_fd);
 	else
@@ -176,10 +212,20 @@ static void update(struct frames *frames)
 	}
 }
 
+/* A pinned link of an interface that is not wanted now. */
+static void remove_stale(void *userdata, const char *name)
+{
+	const struct frames *frames = userdata;
+
+	if (!find_hook(frames, (uint32_t)strtoul(name + strlen(PIN_PREFIX), NULL, 10)))
+		pins_remove(frames->pins, name);
+}
+
 void frames_attach(struct frames *frames)
 {
 	frames->attached = true;
 	update(frames);
+	pins_each(frames->pins, PIN_PREFIX, remove_stale, frames);
 }
 
 void frames_changed(struct frames *frames)
@@ -188,12 +234,45 @@ void frames_changed(struct frames *frames)
 		update(frames);
 }
 
-void frames_detach(struct frames *frames)
+static void forget(struct frames *frames)
 {
-	for (size_t i = 0; i < frames->n; i++)
-		detach_hook(frames, &frames->hooks[i]);
 	free(frames->hooks);
 	frames->hooks = NULL;
 	frames->n = 0;
 	frames->attached = false;
+}
+
+void frames_detach(struct frames *frames)
+{
+	for (size_t i = 0; i < frames->n; i++)
+		detach_hook(frames, &frames->hooks[i]);
+	forget(frames);
+}
+
+void frames_close(struct frames *frames)
+{
+	for (size_t i = 0; i < frames->n; i++)
+		close_fd(&frames->hooks[i].link_fd);
+	forget(frames);
+}
+
+static void remove_pin(void *userdata, const char *name)
+{
+	pins_remove(userdata, name);
+}
+
+void frames_remove_left(struct pins *pins, uint32_t handle)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = CLSACT_PRIORITY);
+	_cleanup_free_ struct link *links = NULL;
+	size_t n = 0;
+
+	pins_each(pins, PIN_PREFIX, remove_pin, pins);
+	if (links_read(&links, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct bpf_tc_hook hook = clsact_hook(&links[i]);
+
+		bpf_tc_detach(&hook, &options); /* most have none */
+	}
 }

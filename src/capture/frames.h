@@ -2,7 +2,7 @@
 /*
  * The hook at the egress of interfaces: frames of packet sockets, which pass by the cgroup's hooks,
  * and forwarded ones. Attached to the metered interfaces of our own network namespace as they come
- * and go: by a TCX link, which goes with us, or, before Linux 6.6, as a filter of the clsact qdisc,
+ * and go: by a TCX link, which is pinned, or goes with us, or, before Linux 6.6, as a filter of the clsact qdisc,
  * which a killed meter leaves and the next one of its instance replaces.
  *
  * Where an interface sends by another one (a vlan, a bond), the other one's hook sees the frame, so
@@ -20,6 +20,7 @@
 
 #include "capture/capture.h"
 #include "capture/links.h"
+#include "capture/pins.h"
 
 struct frames_hook {
 	struct link link;
@@ -28,6 +29,7 @@ struct frames_hook {
 
 struct frames {
 	int program_fd, links_fd; /* the caller's */
+	const struct pins *pins;  /* likewise */
 	enum capture_interfaces rule;
 	struct traffic_strings names; /* the caller's */
 	uint32_t handle; /* of the filter: the same for each meter of an instance; 0: no filter */
@@ -43,6 +45,13 @@ void frames_attach(struct frames *frames);
 /* An interface may have come, gone, or be another's port now. */
 void frames_changed(struct frames *frames);
 
+/* From all of them. */
 void frames_detach(struct frames *frames);
+
+/* Let go of the links: what is pinned stays attached, and filters do. */
+void frames_close(struct frames *frames);
+
+/* Detach what a meter that is gone has left, by the handle of its filters. */
+void frames_remove_left(struct pins *pins, uint32_t handle);
 
 #endif

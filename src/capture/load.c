@@ -169,7 +169,7 @@ static void destroy_skeleton(struct traffic_meter_bpf **skeleton)
 
 /* Errors of loading are returned unlogged, others logged. */
 static int try_load(const struct capture_settings *settings, enum capture_owner owner,
-		    bool before_5_10, struct traffic_meter_bpf **ret)
+		    bool before_5_10, int sockets_fd, struct traffic_meter_bpf **ret)
 {
 	_cleanup_(templates_close) struct templates templates = { -1, -1 };
 	_cleanup_(destroy_skeleton) struct traffic_meter_bpf *skeleton = traffic_meter_bpf__open();
@@ -181,21 +181,36 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 	skeleton->rodata->settings.task_btf = features_have_task_btf();
 	skeleton->rodata->settings.full_sockets = before_5_10;
 	if ((r = set_sizes(skeleton, settings, before_5_10, &templates)) < 0 ||
-	    (r = set_secret(skeleton)) < 0 || (r = traffic_meter_bpf__load(skeleton)) < 0)
+	    (r = set_secret(skeleton)) < 0 ||
+	    (sockets_fd >= 0 && (r = bpf_map__reuse_fd(skeleton->maps.sockets, sockets_fd)) < 0) ||
+	    (r = traffic_meter_bpf__load(skeleton)) < 0)
 		return r;
 	*ret = steal_pointer(skeleton);
 	return 0;
 }
 
-int load_programs(const struct capture_settings *settings, struct traffic_meter_bpf **ret)
+/* One of a former layout is of no use: what is remembered comes again with the next packets. */
+static bool is_like_ours(int sockets_fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return sockets_fd >= 0 && bpf_obj_get_info_by_fd(sockets_fd, &info, &size) == 0 &&
+	       info.type == BPF_MAP_TYPE_SK_STORAGE && info.value_size == METER_REMEMBERED_SIZE;
+}
+
+int load_programs(const struct capture_settings *settings, int sockets_fd,
+		  struct traffic_meter_bpf **ret)
 {
 	enum capture_owner owner = choose_owner(settings->owner);
 	int r;
 
 	libbpf_set_print(print_libbpf);
-	r = try_load(settings, owner, false, ret);
+	if (!is_like_ours(sockets_fd))
+		sockets_fd = -1;
+	r = try_load(settings, owner, false, sockets_fd, ret);
 	if (r == -EINVAL || r == -EACCES)
-		r = try_load(settings, owner, true, ret);
+		r = try_load(settings, owner, true, sockets_fd, ret);
 	if (r == -ENOMEM || r == -E2BIG)
 		return log_refused_sizes(r, settings);
 	if (r < 0)

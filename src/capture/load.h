@@ -7,7 +7,9 @@
 
 struct traffic_meter_bpf;
 
-/* *ret is the caller's, to be freed with traffic_meter_bpf__destroy(). An error is logged. */
-int load_programs(const struct capture_settings *settings, struct traffic_meter_bpf **ret);
+/* sockets_fd: of the map in which a meter before has remembered sockets, or -1.
+ * *ret is the caller's, to be freed with traffic_meter_bpf__destroy(). An error is logged. */
+int load_programs(const struct capture_settings *settings, int sockets_fd,
+		  struct traffic_meter_bpf **ret);
 
 #endif

@@ -1,29 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture/recent.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-int recent_open(struct recent *recent, int outer_fd, const int inner_fd[2], int n_cpus)
+#include "capture/slot.h"
+
+int recent_open(struct recent *recent, int outer_fd, const int inner_fd[2])
 {
-	*recent = (struct recent){
-		.outer_fd = outer_fd,
-		.inner_fd = { inner_fd[0], inner_fd[1] },
-		.n_cpus = n_cpus,
-		.of_cpus = calloc((size_t)n_cpus, sizeof(*recent->of_cpus)),
-		.seen = calloc((size_t)n_cpus * METER_RECENT, sizeof(*recent->seen)),
-		.left = calloc((size_t)n_cpus * METER_RECENT, sizeof(*recent->left)),
-	};
-	return recent->of_cpus && recent->seen && recent->left ? 0 : -ENOMEM;
+	size_t n;
+	int r;
+
+	*recent = (struct recent){ .outer_fd = outer_fd };
+	if ((r = percpu_open(&recent->arrays[0], inner_fd[0])) < 0 ||
+	    (r = percpu_open(&recent->arrays[1], inner_fd[1])) < 0 ||
+	    (r = slot_read(outer_fd, inner_fd)) < 0)
+		return r;
+	recent->active = r;
+	n = (size_t)recent->arrays[0].n_cpus * METER_RECENT;
+	for (recent->n_slots = 1; recent->n_slots < 2 * n;)
+		recent->n_slots *= 2;
+	recent->seen = calloc(n, sizeof(*recent->seen));
+	recent->flows = calloc(n, sizeof(*recent->flows));
+	recent->taken = calloc(n, sizeof(*recent->taken));
+	recent->slots = calloc(recent->n_slots, sizeof(*recent->slots));
+	return recent->seen && recent->flows && recent->taken && recent->slots ? 0 : -ENOMEM;
 }
 
 void recent_close(struct recent *recent)
 {
-	free(recent->of_cpus);
+	percpu_close(&recent->arrays[0]);
+	percpu_close(&recent->arrays[1]);
 	free(recent->seen);
-	free(recent->left);
+	free(recent->flows);
+	free(recent->taken);
+	free(recent->slots);
 	*recent = (struct recent){ 0 };
 }
 
@@ -32,35 +44,45 @@ static bool is_used(const struct recent_flow *flow)
 	return flow->value.value.sum.packets != 0;
 }
 
-static int read_entry(struct recent *recent, int fd, uint32_t index)
+static int n_cpus(const struct recent *recent)
 {
-	return bpf_map_lookup_elem(fd, &index, recent->of_cpus) ? -errno : 0;
+	return recent->arrays[0].n_cpus;
 }
 
-int recent_used(struct recent *recent)
+static struct recent_flow get(const struct percpu *array, int cpu)
 {
+	struct recent_flow flow;
+
+	percpu_get(array, cpu, &flow, sizeof(flow));
+	return flow;
+}
+
+int recent_used(struct recent *recent, int which)
+{
+	struct percpu *array = &recent->arrays[which];
+
 	for (uint32_t i = 0; i < METER_RECENT; i++) {
-		int r = read_entry(recent, recent->inner_fd[recent->active], i);
+		int r = percpu_read(array, i);
 
 		if (r < 0)
 			return r;
-		for (int cpu = 0; cpu < recent->n_cpus; cpu++)
-			if (is_used(&recent->of_cpus[cpu]))
+		for (int cpu = 0; cpu < array->n_cpus; cpu++) {
+			struct recent_flow flow = get(array, cpu);
+
+			if (is_used(&flow))
 				return 1;
+		}
 	}
 	return 0;
 }
 
 int recent_swap(struct recent *recent)
 {
-	uint32_t slot = 0;
+	int r = slot_write(recent->outer_fd, recent->arrays[!recent->active].fd);
 
-	if (bpf_map_update_elem(recent->outer_fd, &slot, &recent->inner_fd[!recent->active],
-				BPF_ANY))
-		return -errno;
-	recent->active = !recent->active;
-	recent->n_left = recent->position = 0;
-	return 0;
+	if (r == 0)
+		recent->active = !recent->active;
+	return r;
 }
 
 static void add_value(struct flow_value *to, const struct flow_value *from)
@@ -78,64 +100,100 @@ static void add_value(struct flow_value *to, const struct flow_value *from)
 		to->owner = from->owner;
 }
 
-static int merge_flow(struct recent *recent, int flows_fd, const struct recent_flow *flow)
+/* The slot where a flow is, or where it belongs. */
+static uint32_t *find(const struct recent *recent, const struct flow_key *key)
 {
-	struct flow_value value;
+	const unsigned char *byte = (const unsigned char *)key;
+	uint64_t hash = 14695981039346656037ull; /* FNV-1a */
+	size_t slot;
 
-	if (bpf_map_lookup_elem(flows_fd, &flow->key, &value))
-		value = flow->value;
-	else
-		add_value(&value, &flow->value);
-	if (bpf_map_update_elem(flows_fd, &flow->key, &value, BPF_ANY) == 0)
-		return 0;
-	if (errno != E2BIG)
-		return -errno;
-	recent->left[recent->n_left++] = *flow;
-	return 0;
+	for (size_t i = 0; i < sizeof(*key); i++)
+		hash = (hash ^ byte[i]) * 1099511628211ull;
+	for (slot = hash & (recent->n_slots - 1); recent->slots[slot];
+	     slot = (slot + 1) & (recent->n_slots - 1))
+		if (memcmp(&recent->flows[recent->slots[slot] - 1].key, key, sizeof(*key)) == 0)
+			break;
+	return &recent->slots[slot];
 }
 
-int recent_merge(struct recent *recent, int flows_fd)
+static void keep(struct recent *recent, const struct recent_flow *flow)
 {
-	int fd = recent->inner_fd[!recent->active];
+	uint32_t *slot = find(recent, &flow->key);
 
+	if (*slot) {
+		add_value(&recent->flows[*slot - 1].value, &flow->value);
+		return;
+	}
+	recent->flows[recent->n] = *flow;
+	recent->taken[recent->n] = false;
+	*slot = (uint32_t)++recent->n;
+}
+
+int recent_read(struct recent *recent, int which)
+{
+	struct percpu *array = &recent->arrays[which];
+
+	memset(recent->slots, 0, recent->n_slots * sizeof(*recent->slots));
+	recent->n = recent->position = 0;
 	for (uint32_t i = 0; i < METER_RECENT; i++) {
-		int r = read_entry(recent, fd, i);
+		int r = percpu_read(array, i);
 
-		for (int cpu = 0; r == 0 && cpu < recent->n_cpus; cpu++) {
-			if (is_used(&recent->of_cpus[cpu]))
-				r = merge_flow(recent, flows_fd, &recent->of_cpus[cpu]);
-			recent->of_cpus[cpu] = (struct recent_flow){ 0 };
-		}
 		if (r < 0)
 			return r;
-		if (bpf_map_update_elem(fd, &i, recent->of_cpus, BPF_ANY))
-			return -errno;
+		for (int cpu = 0; cpu < array->n_cpus; cpu++) {
+			struct recent_flow flow = get(array, cpu);
+
+			if (is_used(&flow))
+				keep(recent, &flow);
+		}
 	}
 	return 0;
 }
 
-const struct recent_flow *recent_next(struct recent *recent)
+void recent_add_to(struct recent *recent, const struct flow_key *key, struct flow_value *value)
 {
-	return recent->position < recent->n_left ? &recent->left[recent->position++] : NULL;
+	uint32_t index = recent->n ? *find(recent, key) : 0;
+
+	if (!index)
+		return;
+	add_value(value, &recent->flows[index - 1].value);
+	recent->taken[index - 1] = true;
 }
 
-typedef void (*see_fn)(void *userdata, const void *key, const void *value);
-
-int recent_look(struct recent *recent, see_fn see, void *userdata)
+const struct recent_flow *recent_next(struct recent *recent)
 {
-	for (size_t i = recent->position; i < recent->n_left; i++)
-		see(userdata, &recent->left[i].key, &recent->left[i].value);
+	while (recent->position < recent->n && recent->taken[recent->position])
+		recent->position++;
+	return recent->position < recent->n ? &recent->flows[recent->position++] : NULL;
+}
+
+int recent_empty(struct recent *recent, int which)
+{
 	for (uint32_t i = 0; i < METER_RECENT; i++) {
-		int r = read_entry(recent, recent->inner_fd[recent->active], i);
+		int r = percpu_clear(&recent->arrays[which], i);
 
 		if (r < 0)
 			return r;
-		for (int cpu = 0; cpu < recent->n_cpus; cpu++) {
-			const struct recent_flow *flow = &recent->of_cpus[cpu];
+	}
+	return 0;
+}
 
-			recent->seen[(int)i * recent->n_cpus + cpu] = *flow;
-			if (is_used(flow))
-				see(userdata, &flow->key, &flow->value);
+int recent_look(struct recent *recent, int which, recent_see_fn see, void *userdata)
+{
+	struct percpu *array = &recent->arrays[which];
+
+	for (uint32_t i = 0; i < METER_RECENT; i++) {
+		int r = percpu_read(array, i);
+
+		if (r < 0)
+			return r;
+		for (int cpu = 0; cpu < array->n_cpus; cpu++) {
+			struct recent_flow flow = get(array, cpu);
+
+			if (which == recent->active)
+				recent->seen[(int)i * array->n_cpus + cpu] = flow;
+			if (is_used(&flow))
+				see(userdata, &flow.key, &flow.value);
 		}
 	}
 	return 0;
@@ -148,19 +206,22 @@ static bool is_the_same(const struct recent_flow *a, const struct recent_flow *b
 	       a->value.value.sum.packets <= b->value.value.sum.packets;
 }
 
-int recent_look_again(struct recent *recent, see_fn see, void *userdata)
+int recent_look_again(struct recent *recent, recent_see_fn see, void *userdata)
 {
+	struct percpu *array = &recent->arrays[recent->active];
+
 	for (uint32_t i = 0; i < METER_RECENT; i++) {
-		int r = read_entry(recent, recent->inner_fd[recent->active], i);
+		int r = percpu_read(array, i);
 
 		if (r < 0)
 			return r;
-		for (int cpu = 0; cpu < recent->n_cpus; cpu++) {
-			const struct recent_flow *flow =
-				&recent->seen[(int)i * recent->n_cpus + cpu];
+		for (int cpu = 0; cpu < n_cpus(recent); cpu++) {
+			const struct recent_flow *before =
+				&recent->seen[(int)i * n_cpus(recent) + cpu];
+			struct recent_flow now = get(array, cpu);
 
-			if (is_used(flow) && !is_the_same(flow, &recent->of_cpus[cpu]))
-				see(userdata, &flow->key, &flow->value);
+			if (is_used(before) && !is_the_same(before, &now))
+				see(userdata, &before->key, &before->value);
 		}
 	}
 	return 0;

@@ -68,7 +68,18 @@ int ring_next(struct ring *ring, const void **ret_data, size_t *ret_size)
 	return 0;
 }
 
-void ring_release(struct ring *ring)
+void ring_rewind(struct ring *ring)
 {
-	__atomic_store_n(ring->consumer_position, ring->position, __ATOMIC_RELEASE);
+	ring->position = __atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE);
+}
+
+bool ring_is_empty(const struct ring *ring)
+{
+	return __atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE) ==
+	       __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE);
+}
+
+void ring_release(struct ring *ring, unsigned long position)
+{
+	__atomic_store_n(ring->consumer_position, position, __ATOMIC_RELEASE);
 }

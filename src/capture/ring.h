@@ -8,6 +8,7 @@
 #ifndef CAPTURE_RING_H
 #define CAPTURE_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,7 +28,13 @@ void ring_close(struct ring *ring);
 /* The next record: 1, and *ret_data points into the ring until ring_release(); 0: none yet. */
 int ring_next(struct ring *ring, const void **ret_data, size_t *ret_size);
 
-/* Give all that ring_next() has passed back to the kernel. */
-void ring_release(struct ring *ring);
+/* Look from where the kernel's room begins. */
+void ring_rewind(struct ring *ring);
+
+/* Whether there is nothing from there on. */
+bool ring_is_empty(const struct ring *ring);
+
+/* Give all that is before `position` back to the kernel. */
+void ring_release(struct ring *ring, unsigned long position);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tables that retire: two hash maps and the ARRAY_OF_MAPS slot that names the one in use. After a
- * swap nobody writes the retired one, and it is emptied in pieces as the reader has room.
+ * swap nobody writes the retired one. It is read in pieces, as the reader has room, always in the same
+ * order, and emptied when what was read of it is safe.
  */
 #ifndef CAPTURE_TABLES_H
 #define CAPTURE_TABLES_H
@@ -15,47 +16,49 @@
 struct tables {
 	int outer_fd;
 	int inner_fd[2];
-	unsigned int active; /* which of inner_fd the programs write */
-	bool retired;	     /* the other one has entries to read */
-	size_t key_size, value_size;
+	int active; /* which of inner_fd the programs write */
 
-	/* The piece that was read last. */
-	void *keys, *values;
+	/* Of an entry as we know it; of a former layout the values may be shorter. */
+	size_t key_size, value_size, kernel_value_size;
+
+	/* The table that is read, and the piece that was read last. */
+	int reading; /* -1: none */
+	char *keys, *values;
+	void *value; /* of the entry that was returned last */
 	uint32_t n, position;
 	uint32_t cursor; /* the kernel's: where the next piece begins */
 	bool begun, last_piece;
 };
 
-/* The descriptors stay the caller's. inner_fd[0] is the one in use. 0 or -ENOMEM. */
+/* The descriptors stay the caller's. 0 or a negative errno; -EPROTO: the tables' keys or values are not
+ * such as these. */
 int tables_open(struct tables *tables, int outer_fd, const int inner_fd[2], size_t key_size,
 		size_t value_size);
 void tables_close(struct tables *tables);
 
-/* Whether the table in use holds anything. */
-bool tables_active_used(const struct tables *tables);
+/* Whether one of the two holds anything. */
+bool tables_used(const struct tables *tables, int which);
 
-/* Put the empty table in the place of the one in use. Returns when no program can write the
- * retired one any more. 0; -EBUSY: the one that retired before is not read to its end; or an
- * error of bpf(2). */
-int tables_retire(struct tables *tables);
-
-/* The one that retired last: the caller's to add to until its first entry is read. */
-static inline int tables_retired_fd(const struct tables *tables)
-{
-	return tables->inner_fd[!tables->active];
-}
+/* Put the other table, which has to be empty, in the place of the one in use. Returns when no program
+ * can write the retired one any more. 0 or an error of bpf(2). */
+int tables_swap(struct tables *tables);
 
 /* Return when no program runs any more that was running now: the kernel waits for them at each change
  * of the slot, also one that puts in what is there. */
 void tables_wait(const struct tables *tables);
 
-/* Take the next entry out of the retired table. 1, and the pointers are good until the next call;
- * 0: it is empty; or an error of bpf(2). */
+/* Read a table that no program writes, from its beginning. */
+void tables_read(struct tables *tables, int which);
+
+/* Its next entry. 1, and the pointers are good until the next call; 0: there are no more; or an error of
+ * bpf(2). */
 int tables_next(struct tables *tables, const void **ret_key, const void **ret_value);
 
-/* Call `see` for each entry that tables_next() has not returned yet, of both tables, taking none.
- * 0, -ENOMEM, or an error of bpf(2). */
-int tables_look(const struct tables *tables,
+/* Empty a table that no program writes. 0 or an error of bpf(2). */
+int tables_empty(const struct tables *tables, int which);
+
+/* Call `see` for each entry of one of the two. 0, -ENOMEM, or an error of bpf(2). */
+int tables_look(const struct tables *tables, int which,
 		void (*see)(void *userdata, const void *key, const void *value), void *userdata);
 
 #endif

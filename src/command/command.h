@@ -10,6 +10,7 @@ enum exit_code {
 };
 
 int command_run(int argc, char **argv);
+int command_detach(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_networks(int argc, char **argv);

@@ -3,8 +3,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -47,12 +48,41 @@ static int open_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Whether somebody listens: a socket file alone may be what a killed meter left. */
-static bool is_answered(const struct sockaddr_un *address)
+static int make_directory(void)
 {
-	_cleanup_close_ int fd = open_socket();
+	return mkdir(CONTROL_DIRECTORY, 0755) && errno != EEXIST ? -errno : 0;
+}
 
-	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+/* The file stays when the lock goes: who removes it could remove another's. */
+int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	char text[16] = "";
+	int r = make_directory();
+
+	if (r < 0)
+		return r;
+	if (asprintf(&path, CONTROL_DIRECTORY "/%s.lock", instance) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+			return -errno;
+		*ret_pid = (pid_t)atoi(text);
+		return -EBUSY;
+	}
+	r = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)r, 0) != r)
+		return errno ? -errno : -EIO;
+	*ret_fd = steal_fd(&fd);
+	return 0;
 }
 
 int control_listen(const char *instance, int *ret_fd)
@@ -62,10 +92,8 @@ int control_listen(const char *instance, int *ret_fd)
 
 	if (fd < 0)
 		return fd;
-	if (mkdir(CONTROL_DIRECTORY, 0755) && errno != EEXIST)
+	if (make_directory() < 0)
 		return -errno;
-	if (is_answered(&address))
-		return -EADDRINUSE;
 	unlink(address.sun_path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
 	    chmod(address.sun_path, 0660) || listen(fd, 8))

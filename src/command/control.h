@@ -7,13 +7,18 @@
 #define COMMAND_CONTROL_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define CONTROL_DIRECTORY "/run/traffic-meter"
 
 /* 0; or -EINVAL, logged: no name for an instance. */
 int control_verify_instance(const char *instance);
 
-/* Listen for an instance: *ret_fd is the caller's. -EADDRINUSE: a meter that lives has it. */
+/* Be the only one that meters for an instance, for as long as *ret_fd is open, which is the caller's.
+ * -EBUSY: the process *ret_pid is. */
+int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid);
+
+/* Listen for an instance that is locked: *ret_fd is the caller's. */
 int control_listen(const char *instance, int *ret_fd);
 
 /* Take the socket away again. */

@@ -13,10 +13,12 @@
 
 #include "account/account.h"
 #include "capture/cgroup.h"
+#include "capture/features.h"
 #include "command/control.h"
 #include "command/health.h"
+#include "command/interval.h"
 #include "command/outputs.h"
-#include "output/batch.h"
+#include "command/transfer.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -40,13 +42,13 @@ struct meter {
 	struct account account;
 	struct loop loop;
 	struct outputs outputs;
-	struct batch *batch; /* the next one to fill; NULL: none is allocated */
-	uint64_t batches;
+	struct transfer transfer;
 	char *cgroup;
 	size_t n_networks;
 	uint64_t start_ns, interval_start_ns;
 	int signal_fd, room_fd; /* the loop's */
 	int control_fd;
+	int lock_fd;
 };
 
 int meter_verify_nic_id(const char *nic_id)
@@ -94,99 +96,19 @@ static int load_networks(struct meter *meter)
 	return 0;
 }
 
-/* The path goes with the batch, whose readers are other threads. */
-static void set_cgroup(struct meter *meter, struct batch *batch, struct traffic_record *record)
-{
-	const char *path = NULL;
-
-	if (!record->cgroup_id)
-		return;
-	record->cgroup = batch_find_text(batch, record->cgroup_id);
-	if (!record->cgroup)
-		path = account_cgroup(&meter->account, record->cgroup_id);
-	if (path)
-		record->cgroup = batch_keep_text(batch, record->cgroup_id, path);
-}
-
-static int fill_batch(struct meter *meter, struct batch *batch)
-{
-	while (batch->n < BATCH_RECORDS) {
-		struct traffic_record *record = &batch->records[batch->n];
-		int r = capture_next(meter->capture, record);
-
-		if (r <= 0)
-			return r;
-		r = account_record(&meter->account, record);
-		if (r < 0)
-			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
-		set_cgroup(meter, batch, record);
-		batch->n++;
-	}
-	return 0;
-}
-
-/* Move what the kernel holds to the outputs, until there is no more or one of them has no room:
- * then the rest waits where it is, and the ladder takes what comes after.
- * 1: no more; 0: no room; or an error. */
 static int drain(void *userdata)
 {
 	struct meter *meter = userdata;
 
-	while (outputs_have_room(&meter->outputs)) {
-		struct batch *batch;
-		int r;
-
-		if (!meter->batch)
-			meter->batch = batch_new(meter->batches + 1, false);
-		if (!meter->batch)
-			return log_error_errno(-ENOMEM, "make a batch of records");
-		r = fill_batch(meter, meter->batch);
-		if (r < 0)
-			return r;
-		if (meter->batch->n == 0)
-			return 1;
-		meter->batches++;
-		batch = steal_pointer(meter->batch);
-		outputs_push(&meter->outputs, batch);
-		batch_unref(batch);
-		capture_release(meter->capture);
-	}
-	return 0;
+	return transfer_drain(&meter->transfer);
 }
 
-/* What had to be counted further down the ladder than the settings want. */
-static void format_overload(const struct meter *meter, const struct account_sum *sum, char *text,
-			    size_t size)
-{
-	uint64_t by_flow = sum->step_packets[TRAFFIC_STEP_FLOW];
-	uint64_t lower =
-		sum->step_packets[TRAFFIC_STEP_USER] + sum->step_packets[TRAFFIC_STEP_TOTAL];
-
-	if (meter->settings->capture.records == CAPTURE_RECORDS_FLOW)
-		by_flow = 0;
-	text[0] = '\0';
-	if (by_flow || lower)
-		snprintf(text, size,
-			 "; overload: %" PRIu64 " packets summed up by flow, %" PRIu64
-			 " without addresses",
-			 by_flow, lower);
-}
-
-static void log_interval(struct meter *meter)
+static void tell_interval(struct meter *meter)
 {
 	struct account_sum sum = account_next_interval(&meter->account);
 	uint64_t now_ns = monotonic_ns();
-	char overload[128], text[320];
 
-	format_overload(meter, &sum, overload, sizeof(overload));
-	snprintf(text, sizeof(text),
-		 "%.1f s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
-		 " packets, %" PRIu64 " bytes; %" PRIu32 " users%s",
-		 (double)(now_ns - meter->interval_start_ns) / 1e9, sum.packets[TRAFFIC_IN],
-		 sum.bytes[TRAFFIC_IN], sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users,
-		 overload);
-	log_info("%s", text);
-	notify_status(text);
+	interval_tell(&sum, now_ns - meter->interval_start_ns, meter->settings->capture.records);
 	meter->interval_start_ns = now_ns;
 }
 
@@ -198,7 +120,7 @@ static int on_interval(void *userdata)
 	if (r < 0)
 		return r;
 	r = drain(meter);
-	log_interval(meter);
+	tell_interval(meter);
 	return r;
 }
 
@@ -334,8 +256,10 @@ static int open_events(struct meter *meter)
 	    (r = loop_add_event(&meter->loop, &meter->room_fd, drain, meter)) < 0 ||
 	    (r = loop_add(&meter->loop, meter->account.clock.fd, EPOLLIN, on_clock_set, meter)) < 0)
 		return log_error_errno(r, "set up the event loop");
-	r = loop_add(&meter->loop, capture_interfaces_fd(meter->capture), EPOLLIN, on_interfaces,
-		     meter);
+	r = capture_interfaces_fd(meter->capture) < 0
+		    ? 0
+		    : loop_add(&meter->loop, capture_interfaces_fd(meter->capture), EPOLLIN,
+			       on_interfaces, meter);
 	if (r == 0 && meter->account.cgroups && cgroups_fd(meter->account.cgroups) >= 0)
 		r = loop_add(&meter->loop, cgroups_fd(meter->account.cgroups), EPOLLIN, on_cgroups,
 			     meter);
@@ -371,11 +295,7 @@ static void open_control(struct meter *meter)
 	if (!instance)
 		return;
 	r = control_listen(instance, &meter->control_fd);
-	if (r == -EADDRINUSE)
-		log_warning("another meter has the instance '%s'; this one has no status: give it "
-			    "a name of its own with --instance",
-			    instance);
-	else if (r < 0)
+	if (r < 0)
 		log_warning_errno(r,
 				  "listen at " CONTROL_DIRECTORY "/%s.sock; there will be no "
 				  "status",
@@ -409,25 +329,29 @@ static int stop(struct meter *meter, int result)
 {
 	uint64_t deadline_ns = monotonic_ns() + STOP_TIMEOUT_S * 1000000000ull;
 	struct health health = { 0 };
-	bool hung;
+	bool hung, failed;
 	int r;
 
 	notify_stopping();
 	capture_detach(meter->capture);
 	r = drain_to_the_end(meter, deadline_ns);
 	if (r == 0) {
+		meter->transfer.in_a_hurry = true;
 		outputs_give_up_full(&meter->outputs);
 		r = drain_to_the_end(meter, monotonic_ns() + STOP_REST_S * 1000000000ull);
 	}
+	failed = r < 0; /* the next meter goes on with what is left */
 	result = result < 0 ? result : r < 0 ? r : 0;
 	r = read_health(meter, &health);
 	result = result < 0 ? result : r;
-	log_interval(meter);
+	tell_interval(meter);
 	hung = outputs_stop(&meter->outputs, deadline_ns, health.outputs) == -ETIMEDOUT;
 	for (size_t i = 0; i < health.n_outputs; i++) {
 		r = health_log_audit(&health, &health.outputs[i]);
 		result = result < 0 ? result : r;
 	}
+	if (!failed)
+		capture_remove(meter->capture);
 	/* A thread that hangs in a system call can't be ended, only left. */
 	if (hung) {
 		control_close(meter->settings->instance, &meter->control_fd);
@@ -440,21 +364,104 @@ static void meter_close(struct meter *meter)
 {
 	capture_close(meter->capture);
 	outputs_close(&meter->outputs);
-	batch_unref(meter->batch);
 	control_close(meter->settings->instance, &meter->control_fd);
 	loop_close(&meter->loop);
 	account_close(&meter->account);
+	close_fd(&meter->lock_fd);
 	free(meter->cgroup);
+}
+
+static int grow_totals(void *userdata, uint32_t n, void (*fill)(void *fill_data, void *memory),
+		       void *fill_data, void **ret)
+{
+	struct meter *meter = userdata;
+
+	return capture_keep_more(meter->capture, n, fill, fill_data, ret);
 }
 
 static int open_account(struct meter *meter)
 {
 	_cleanup_free_ char *root = NULL;
-	int r = cgroup_find_root(&root);
+	struct totals_memory totals = {
+		.n_slots = TOTALS_SLOTS_FIRST,
+		.grow = grow_totals,
+		.userdata = meter,
+	};
+	struct account_settings settings = {
+		.raw_subuids = meter->settings->raw_subuids,
+		.totals = &totals,
+		.committed = capture_committed(meter->capture),
+	};
+	int r = capture_keep(meter->capture, sizeof(struct total), &totals.n_slots, &totals.memory);
 
+	if (r < 0)
+		return r;
+	r = cgroup_find_root(&root);
+	settings.cgroup_root = root;
 	if (r == 0)
-		r = account_open(&meter->account, meter->settings->raw_subuids, root);
+		r = account_open(&meter->account, &settings);
 	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
+}
+
+/* Nobody else meters for the instance, from here to the end of the process. */
+static int open_instance(struct meter *meter)
+{
+	pid_t pid;
+	int r;
+
+	if (!meter->settings->instance)
+		return 0;
+	r = control_lock(meter->settings->instance, &meter->lock_fd, &pid);
+	if (r == -EBUSY) {
+		log_error("the instance '%s' is metered by process %d already; give this one a "
+			  "name of its own with --instance",
+			  meter->settings->instance, (int)pid);
+		return r;
+	}
+	return r < 0 ? log_error_errno(r, "lock " CONTROL_DIRECTORY "/%s.lock",
+				       meter->settings->instance)
+		     : 0;
+}
+
+static int open_all(struct meter *meter)
+{
+	const struct meter_settings *settings = meter->settings;
+	int r;
+
+	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
+	    (r = open_instance(meter)) < 0 ||
+	    (r = capture_open(&meter->capture, &settings->capture)) < 0 ||
+	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0 ||
+	    (r = load_networks(meter)) < 0 || (r = open_account(meter)) < 0 ||
+	    (r = open_events(meter)) < 0 ||
+	    (r = outputs_open(&meter->outputs, &settings->outputs, settings->nic_id,
+			      meter->room_fd)) < 0)
+		return r;
+	meter->transfer = (struct transfer){
+		.capture = meter->capture,
+		.account = &meter->account,
+		.outputs = &meter->outputs,
+	};
+	return capture_attach(meter->capture, meter->cgroup);
+}
+
+static int run_loop(struct meter *meter)
+{
+	const struct traffic_strings *outputs = &meter->settings->outputs;
+	int r;
+
+	if (meter->settings->capture.left_over_only)
+		return 0;
+	open_control(meter);
+	r = open_timers(meter);
+	if (r < 0)
+		return r;
+	log_notice("metering %s", meter->cgroup);
+	for (size_t i = 0; i < outputs->n; i++)
+		log_notice("records go to %s", outputs->values[i]);
+	notify_status("metering");
+	notify_ready();
+	return loop_run(&meter->loop);
 }
 
 int meter_run(const struct meter_settings *settings)
@@ -464,29 +471,13 @@ int meter_run(const struct meter_settings *settings)
 		.account.clock.fd = -1,
 		.loop.epoll_fd = -1,
 		.control_fd = -1,
+		.lock_fd = -1,
 		.start_ns = monotonic_ns(),
 	};
-	int r;
+	int r = open_all(&meter);
 
-	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 ||
-	    (r = capture_open(&meter.capture, &settings->capture)) < 0 ||
-	    (r = cgroup_choose(settings->cgroup, &meter.cgroup)) < 0 ||
-	    (r = load_networks(&meter)) < 0 || (r = open_account(&meter)) < 0 ||
-	    (r = open_events(&meter)) < 0 ||
-	    (r = outputs_open(&meter.outputs, &settings->outputs, settings->nic_id,
-			      meter.room_fd)) < 0 ||
-	    (r = capture_attach(meter.capture, meter.cgroup)) < 0)
+	if (r < 0)
 		return r;
 	meter.interval_start_ns = monotonic_ns();
-	open_control(&meter);
-	r = open_timers(&meter);
-	if (r < 0)
-		return stop(&meter, r);
-	log_notice("metering %s", meter.cgroup);
-	for (size_t i = 0; i < settings->outputs.n; i++)
-		log_notice("records go to %s", settings->outputs.values[i]);
-	notify_status("metering");
-	notify_ready();
-	r = loop_run(&meter.loop);
-	return stop(&meter, r);
+	return stop(&meter, run_loop(&meter));
 }

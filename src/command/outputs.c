@@ -70,6 +70,16 @@ void outputs_push(struct outputs *outputs, struct batch *batch)
 	}
 }
 
+bool outputs_settle(const struct outputs *outputs)
+{
+	bool settled = true;
+
+	for (size_t i = 0; i < outputs->n; i++)
+		if (!outputs->given_up[i] && !output_queue_settle(outputs->queues[i]))
+			settled = false;
+	return settled;
+}
+
 void outputs_flush(const struct outputs *outputs)
 {
 	for (size_t i = 0; i < outputs->n; i++)

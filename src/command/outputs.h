@@ -38,6 +38,9 @@ bool outputs_have_room(const struct outputs *outputs);
 /* Only when there is room. Each takes a reference of its own. */
 void outputs_push(struct outputs *outputs, struct batch *batch);
 
+/* As output_queue_settle(), of all of them. */
+bool outputs_settle(const struct outputs *outputs);
+
 void outputs_flush(const struct outputs *outputs);
 
 /* Of the n outputs, in the order of their SPECs. */

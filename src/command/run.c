@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `traffic-meter run`: its options, which are also the keys of the configuration file. */
+/*
+ * `traffic-meter run`: its options, which are also the keys of the configuration file. And `detach`,
+ * which has the same ones: it writes what was counted to where `run` would have.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
@@ -18,7 +21,7 @@
 #define CONFIG_DEFAULT "/etc/traffic-meter.conf"
 
 struct run_settings {
-	bool help;
+	bool help, persist;
 	char *config;
 	char *cgroup;
 	char *nic_id;
@@ -54,6 +57,8 @@ static const struct traffic_option run_options[] = {
 	  .help = "meter all but these" },
 	{ "instance", TRAFFIC_OPTION_STRING, FIELD(instance), "NAME",
 	  .help = "name for 'traffic-meter status' (default)" },
+	{ "persist", TRAFFIC_OPTION_FLAG, FIELD(persist),
+	  .help = "go on counting in the kernel at the end, for the next run to go on with" },
 	{ "nic-id", TRAFFIC_OPTION_STRING, FIELD(nic_id), "TEXT",
 	  .help = "label in file names (the one --interface, else unknown)" },
 	{ "records", TRAFFIC_OPTION_CHOICE, FIELD(records), .choices = records_choices,
@@ -92,13 +97,9 @@ static void run_settings_free(struct run_settings *settings)
 	options_free(run_options, settings);
 }
 
-static int print_help(void)
+static int print_help(const char *usage)
 {
-	printf("usage: traffic-meter run [OPTION...]\n\n"
-	       "Meters until stopped by SIGINT or SIGTERM. SIGHUP reads the untracked list and "
-	       "opens "
-	       "the files again.\n\n"
-	       "options, with the defaults in brackets:\n");
+	printf("%s\noptions, with the defaults in brackets:\n", usage);
 	options_print_help(run_options, stdout);
 	printf("\noutputs, as KIND:TARGET[,NAME=VALUE...]:\n");
 	output_print_help(stdout);
@@ -117,19 +118,17 @@ static int read_config(struct run_settings *settings, const char *named)
 
 /* The file is named on the command line and comes before it in rank: so the command line is read
  * twice, first for the name alone. */
-static int read_settings(int argc, char **argv, struct run_settings *settings)
+static int read_arguments(const char *command, int argc, char **argv, struct run_settings *settings)
 {
 	_cleanup_(run_settings_free) struct run_settings first = { 0 };
 	int r, rest;
 
-	r = options_parse_arguments(run_options, &first, "traffic-meter run", argc - 1, argv + 1,
-				    &rest);
+	r = options_parse_arguments(run_options, &first, command, argc - 1, argv + 1, &rest);
 	if (r < 0)
 		return r;
 	if (rest < argc - 1) {
-		log_error("run: '%s' is not understood: it takes options only, see "
-			  "'traffic-meter run --help'",
-			  argv[rest + 1]);
+		log_error("%s: '%s' is not understood: it takes options only, see '%s --help'",
+			  argv[0], argv[rest + 1], command);
 		return -EINVAL;
 	}
 	settings->help = first.help;
@@ -138,8 +137,7 @@ static int read_settings(int argc, char **argv, struct run_settings *settings)
 	r = read_config(settings, first.config);
 	if (r < 0)
 		return r;
-	return options_parse_arguments(run_options, settings, "traffic-meter run", argc - 1,
-				       argv + 1, &rest);
+	return options_parse_arguments(run_options, settings, command, argc - 1, argv + 1, &rest);
 }
 
 static int verify_interfaces(const struct run_settings *settings)
@@ -172,9 +170,12 @@ static const char *choose_nic_id(const struct run_settings *settings)
 	return settings->interfaces.n == 1 ? settings->interfaces.values[0] : "unknown";
 }
 
-int command_run(int argc, char **argv)
+/* 0; or an exit code, and then what is wrong is told. */
+static int read_settings(const char *command, int argc, char **argv, struct run_settings *settings)
 {
-	_cleanup_(run_settings_free) struct run_settings settings = {
+	int r;
+
+	*settings = (struct run_settings){
 		.match = CAPTURE_MATCH_BOTH,
 		.interval_s = 10,
 		.ring_bytes = 16 << 20,
@@ -182,46 +183,86 @@ int command_run(int argc, char **argv)
 		.user_entries = 16384,
 		.log_level = LOG_LEVEL_NOTICE,
 	};
-	struct meter_settings meter;
-	int r;
-
-	r = read_settings(argc, argv, &settings);
+	r = read_arguments(command, argc, argv, settings);
 	if (r < 0)
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	if (settings.help)
-		return print_help();
-	log_set_level((enum log_level)settings.log_level);
-	if (verify_interfaces(&settings) < 0 ||
-	    control_verify_instance(settings.instance ?: "default") < 0)
+	if (settings->help)
+		return 0;
+	log_set_level((enum log_level)settings->log_level);
+	if (verify_interfaces(settings) < 0 ||
+	    control_verify_instance(settings->instance ?: "default") < 0)
 		return EXIT_USAGE;
-	if (!settings.outputs.n &&
-	    traffic_strings_add(&settings.outputs, "csv:/var/log/traffic-meter"))
+	if (!settings->outputs.n &&
+	    traffic_strings_add(&settings->outputs, "csv:/var/log/traffic-meter"))
 		return EXIT_FAILED;
-	meter = (struct meter_settings){
-		.cgroup = settings.cgroup,
-		.instance = settings.instance ?: "default",
-		.nic_id = choose_nic_id(&settings),
-		.untracked = settings.untracked,
-		.outputs = settings.outputs,
+	return 0;
+}
+
+static struct meter_settings choose_settings(const struct run_settings *settings)
+{
+	bool only = settings->interfaces.n, except = settings->excluded_interfaces.n;
+	const char *instance = settings->instance ?: "default";
+
+	return (struct meter_settings){
+		.cgroup = settings->cgroup,
+		.instance = instance,
+		.nic_id = choose_nic_id(settings),
+		.untracked = settings->untracked,
+		.outputs = settings->outputs,
 		.capture = {
-			.records = (enum capture_records)settings.records,
-			.owner = (enum capture_owner)settings.owner,
-			.ring_bytes = settings.ring_bytes,
-			.flow_entries = (uint32_t)settings.flow_entries,
-			.user_entries = (uint32_t)settings.user_entries,
-			.match = (enum capture_match)settings.match,
-			.networks = settings.untracked != NULL,
-			.interfaces_rule = settings.interfaces.n	     ? CAPTURE_INTERFACES_ONLY :
-					   settings.excluded_interfaces.n ? CAPTURE_INTERFACES_EXCEPT :
-									    CAPTURE_INTERFACES_ALL,
-			.count_nested = settings.nested != 0,
-			.instance = settings.instance ?: "default",
-			.interfaces = settings.interfaces.n ? settings.interfaces :
-							      settings.excluded_interfaces,
+			.records = (enum capture_records)settings->records,
+			.owner = (enum capture_owner)settings->owner,
+			.ring_bytes = settings->ring_bytes,
+			.flow_entries = (uint32_t)settings->flow_entries,
+			.user_entries = (uint32_t)settings->user_entries,
+			.match = (enum capture_match)settings->match,
+			.networks = settings->untracked != NULL,
+			.interfaces_rule = only	  ? CAPTURE_INTERFACES_ONLY :
+					   except ? CAPTURE_INTERFACES_EXCEPT :
+						    CAPTURE_INTERFACES_ALL,
+			.interfaces = only ? settings->interfaces : settings->excluded_interfaces,
+			.count_nested = settings->nested != 0,
+			.instance = instance,
+			.persist = settings->persist,
 		},
-		.raw_subuids = settings.subuid != 0,
-		.interval_s = settings.interval_s,
-		.duration_s = settings.duration_s,
+		.raw_subuids = settings->subuid != 0,
+		.interval_s = settings->interval_s,
+		.duration_s = settings->duration_s,
 	};
+}
+
+int command_run(int argc, char **argv)
+{
+	_cleanup_(run_settings_free) struct run_settings settings = { 0 };
+	struct meter_settings meter;
+	int r = read_settings("traffic-meter run", argc, argv, &settings);
+
+	if (r)
+		return r;
+	if (settings.help)
+		return print_help("usage: traffic-meter run [OPTION...]\n\n"
+				  "Meters until stopped by SIGINT or SIGTERM. SIGHUP reads the "
+				  "untracked list and opens the files again.\n");
+	meter = choose_settings(&settings);
+	return meter_run(&meter) < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int command_detach(int argc, char **argv)
+{
+	_cleanup_(run_settings_free) struct run_settings settings = { 0 };
+	struct meter_settings meter;
+	int r = read_settings("traffic-meter detach", argc, argv, &settings);
+
+	if (r)
+		return r;
+	if (settings.help)
+		return print_help("usage: traffic-meter detach [OPTION...]\n\n"
+				  "Ends what a meter that is gone has left counting in the kernel: "
+				  "hands it to the outputs, and removes it.\n"
+				  "Takes the options of 'traffic-meter run', and the "
+				  "configuration's, which should be those of that meter.\n");
+	meter = choose_settings(&settings);
+	meter.capture.left_over_only = true;
+	meter.capture.persist = false;
 	return meter_run(&meter) < 0 ? EXIT_FAILED : EXIT_DONE;
 }

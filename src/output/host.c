@@ -214,12 +214,31 @@ void host_close(struct output_queue *queue)
 	note_loss(queue);
 }
 
+/* Under the mutex. */
+static void tell(const struct output_queue *queue)
+{
+	const uint64_t one = 1;
+
+	if (queue->room_fd >= 0 && write(queue->room_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_warning_errno(errno, "%s: tell how far it came", queue->label);
+}
+
+/* Under the mutex, when something may be flushed. */
+static void tell_settled(struct output_queue *queue)
+{
+	if (!queue->settling || !queue_is_settled(queue))
+		return;
+	queue->settling = false;
+	tell(queue);
+}
+
 static void reopen_later(struct output_queue *queue)
 {
 	host_close(queue);
 	pthread_mutex_lock(&queue->mutex);
 	/* What it had taken was handed on or is lost: it has told. */
 	queue->unflushed = (struct output_sum){ 0 };
+	tell_settled(queue);
 	queue->open.at_ns = NEVER;
 	retry_later(queue, &queue->open, OPEN_MIN_NS, OPEN_MAX_NS);
 	pthread_mutex_unlock(&queue->mutex);
@@ -250,16 +269,14 @@ static void do_open(struct output_queue *queue)
 /* Under the mutex. The first batch is written; returns it, to be let go of. */
 static struct batch *pop(struct output_queue *queue)
 {
-	const uint64_t one = 1;
 	struct batch *batch = queue->batches[queue->first];
 
-	if (queue->n == OUTPUT_QUEUE_BATCHES && queue->room_fd >= 0 &&
-	    write(queue->room_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_warning_errno(errno, "%s: tell that there is room", queue->label);
+	if (queue->n == OUTPUT_QUEUE_BATCHES)
+		tell(queue);
 	queue->first = (queue->first + 1) % OUTPUT_QUEUE_BATCHES;
 	queue->n--;
 	queue->taken = 0;
-	if (queue->stopping && !queue->n)
+	if ((queue->stopping || queue->settling) && !queue->n)
 		queue->flush = (struct retry){ 0 };
 	return batch;
 }
@@ -346,6 +363,7 @@ static void do_flush(struct output_queue *queue)
 		queue->flush.delay_ns = 0;
 		try_at(&queue->flush, host_now_ns() + FLUSH_IDLE_NS);
 		queue->unflushed = (struct output_sum){ 0 };
+		tell_settled(queue);
 	}
 	pthread_mutex_unlock(&queue->mutex);
 	if (r == 0 && !told)

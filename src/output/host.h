@@ -57,6 +57,7 @@ struct output_queue {
 	size_t taken; /* records of the first batch */
 	struct retry write, flush, open;
 	bool flush_wanted; /* it is not there for idling only */
+	bool settling;	   /* somebody waits for all to be flushed */
 	struct output_status status;
 	struct output_sum unflushed; /* taken since the last flush() */
 	int room_fd;
@@ -65,6 +66,13 @@ struct output_queue {
 	bool has_ended;
 	bool abandoned; /* nobody waits: the thread frees the queue, should it ever end */
 };
+
+/* Under the mutex: nothing waits to be written or flushed. */
+static inline bool queue_is_settled(const struct output_queue *queue)
+{
+	return !queue->n && !queue->unflushed.packets[0] && !queue->unflushed.packets[1] &&
+	       !queue->unflushed.bytes[0] && !queue->unflushed.bytes[1];
+}
 
 void *host_thread(void *queue);
 

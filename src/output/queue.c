@@ -169,6 +169,22 @@ void output_queue_push(struct output_queue *queue, struct batch *batch)
 	pthread_mutex_unlock(&queue->mutex);
 }
 
+bool output_queue_settle(struct output_queue *queue)
+{
+	bool settled;
+
+	pthread_mutex_lock(&queue->mutex);
+	settled = queue_is_settled(queue);
+	queue->settling = !settled;
+	/* A flush() that failed keeps its own time. */
+	if (!settled && !queue->n && !queue->flush.delay_ns) {
+		queue->flush.at_ns = 0;
+		pthread_cond_signal(&queue->work);
+	}
+	pthread_mutex_unlock(&queue->mutex);
+	return settled;
+}
+
 void output_queue_flush(struct output_queue *queue)
 {
 	pthread_mutex_lock(&queue->mutex);

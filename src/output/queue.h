@@ -50,6 +50,10 @@ bool output_queue_has_room(struct output_queue *queue);
 /* Append a batch; takes a reference of its own. Only when there is room. */
 void output_queue_push(struct output_queue *queue, struct batch *batch);
 
+/* Whether all that was pushed is handed to the kernel or the peer, or lost. No: that is hurried, and
+ * room_fd written when it is so. */
+bool output_queue_settle(struct output_queue *queue);
+
 /* Have flush() called soon (SIGHUP). */
 void output_queue_flush(struct output_queue *queue);
 

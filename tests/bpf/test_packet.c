@@ -95,7 +95,7 @@ static int meter_packet(struct fixture *fixture, struct bpf_program *program,
 	if (!ring_next(&fixture->ring, &data, &size))
 		return 0;
 	assert_int_equal(decode_packet(data, size, ret), 0);
-	ring_release(&fixture->ring);
+	ring_release(&fixture->ring, fixture->ring.position);
 	assert_int_equal(ring_next(&fixture->ring, &data, &size), 0);
 	return 1;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +11,11 @@
 
 static void test_many_uids(void **state)
 {
-	struct totals totals = { 0 };
+	struct totals totals;
 	const uint32_t n = 100000;
 
 	(void)state;
+	assert_int_equal(totals_open(&totals, NULL, 0), 0);
 	for (uint32_t i = 0; i < n; i++) {
 		struct total *total = totals_get(&totals, i * 7919);
 
@@ -32,21 +34,68 @@ static void test_many_uids(void **state)
 		assert_int_equal(total->out, i + 1);
 	}
 	assert_int_equal(totals.n, n);
-	totals_free(&totals);
+	totals_close(&totals);
 }
 
 static void test_uids_at_the_ends(void **state)
 {
-	struct totals totals = { 0 };
+	struct totals totals;
 
 	(void)state;
+	assert_int_equal(totals_open(&totals, NULL, 0), 0);
 	totals_get(&totals, 0)->in = 1;
 	totals_get(&totals, UINT32_MAX)->in = 2;
 	totals_get(&totals, 65534)->in = 3;
 	assert_int_equal(totals_get(&totals, 0)->in, 1);
 	assert_int_equal(totals_get(&totals, UINT32_MAX)->in, 2);
 	assert_int_equal(totals_get(&totals, 65534)->in, 3);
-	totals_free(&totals);
+	totals_close(&totals);
+}
+
+static int grow_never(void *userdata, uint32_t n, void (*fill)(void *fill_data, void *memory),
+		      void *fill_data, void **ret)
+{
+	(void)userdata, (void)n, (void)fill, (void)fill_data, (void)ret;
+	return -ENOMEM;
+}
+
+/* Memory that a process leaves, and the next one finds. */
+static void test_what_was_not_committed_is_taken_back(void **state)
+{
+	static struct total slots[8];
+	const struct totals_memory memory = { .memory = slots, .n_slots = 8, .grow = grow_never };
+	struct totals totals;
+
+	(void)state;
+	assert_int_equal(totals_open(&totals, &memory, 40), 0);
+	totals_begin(&totals, 41);
+	totals_add(&totals, totals_get(&totals, 7), 10, 1);
+	totals_add(&totals, totals_get(&totals, 8), 20, 2);
+	totals_begin(&totals, 42);
+	totals_add(&totals, totals_get(&totals, 7), 100, 0);
+	totals_add(&totals, totals_get(&totals, 7), 0, 100);
+	totals_add(&totals, totals_get(&totals, 9), 5, 5);
+
+	assert_int_equal(totals_open(&totals, &memory, 41), 0);
+	assert_int_equal(totals.n, 3);
+	assert_int_equal(totals_get(&totals, 7)->in, 10);
+	assert_int_equal(totals_get(&totals, 7)->out, 1);
+	assert_int_equal(totals_get(&totals, 8)->in, 20);
+	assert_int_equal(totals_get(&totals, 9)->in, 0);
+
+	/* And the same once more, to the end. */
+	totals_begin(&totals, 42);
+	totals_add(&totals, totals_get(&totals, 7), 100, 100);
+	assert_int_equal(totals_open(&totals, &memory, 42), 0);
+	assert_int_equal(totals_get(&totals, 7)->in, 110);
+	assert_int_equal(totals_get(&totals, 7)->out, 101);
+
+	assert_int_equal(totals_raise(&totals, 7, 109, 200), 0);
+	assert_int_equal(totals_get(&totals, 7)->in, 110);
+	assert_int_equal(totals_get(&totals, 7)->out, 200);
+	for (uint32_t uid = 10; uid < 13; uid++)
+		assert_non_null(totals_get(&totals, uid));
+	assert_null(totals_get(&totals, 13)); /* no room, and none to be had */
 }
 
 static struct traffic_record record_of(uint32_t uid, enum traffic_direction direction,
@@ -65,12 +114,13 @@ static struct traffic_record record_of(uint32_t uid, enum traffic_direction dire
 
 static void test_record_gets_totals_and_time(void **state)
 {
+	const struct account_settings settings = { .raw_subuids = true };
 	struct account account;
 	struct traffic_record record;
 	struct account_sum sum;
 
 	(void)state;
-	assert_int_equal(account_open(&account, true, NULL), 0);
+	assert_int_equal(account_open(&account, &settings), 0);
 	account.clock.offset_ns = 5000000000;
 
 	record = record_of(7, TRAFFIC_OUT, 52);
@@ -106,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_uids),
 		cmocka_unit_test(test_uids_at_the_ends),
+		cmocka_unit_test(test_what_was_not_committed_is_taken_back),
 		cmocka_unit_test(test_record_gets_totals_and_time),
 	};
 

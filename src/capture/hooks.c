@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/hooks.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static const struct {
+	const char *name;
+	enum bpf_attach_type type;
+} hook_kinds[METER_DIRECTIONS] = {
+	[METER_IN] = { "ingress", BPF_CGROUP_INET_INGRESS },
+	[METER_OUT] = { "egress", BPF_CGROUP_INET_EGRESS },
+};
+
+/* The inode of a cgroup's directory is its id. A link whose cgroup is gone has none. */
+static bool is_of_cgroup(int link_fd, int cgroup_fd)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t size = sizeof(info);
+	struct stat status;
+
+	return bpf_obj_get_info_by_fd(link_fd, &info, &size) == 0 &&
+	       fstat(cgroup_fd, &status) == 0 && info.cgroup.cgroup_id == status.st_ino;
+}
+
+/* The pinned link with our program, or -ENOENT. */
+static int take_over(const struct pins *pins, int direction, int cgroup_fd, int program_fd)
+{
+	_cleanup_close_ int fd = pins_get(pins, hook_kinds[direction].name);
+
+	if (fd < 0)
+		return fd;
+	if (is_of_cgroup(fd, cgroup_fd) && bpf_link_update(fd, program_fd, NULL) == 0)
+		return steal_fd(&fd);
+	pins_remove(pins, hook_kinds[direction].name);
+	return -ENOENT;
+}
+
+static int attach(const struct pins *pins, int direction, int cgroup_fd, int program_fd)
+{
+	_cleanup_close_ int fd = take_over(pins, direction, cgroup_fd, program_fd);
+	int r;
+
+	if (fd >= 0)
+		return steal_fd(&fd);
+	fd = bpf_link_create(program_fd, cgroup_fd, hook_kinds[direction].type, NULL);
+	if (fd < 0)
+		return -errno;
+	r = pins_put(pins, fd, hook_kinds[direction].name);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgroup_path,
+		 int cgroup_fd, const int program_fd[METER_DIRECTIONS])
+{
+	for (int i = 0; i < METER_DIRECTIONS; i++) {
+		int r = attach(pins, i, cgroup_fd, program_fd[i]);
+
+		if (r < 0)
+			return log_error_errno(r, "attach to the cgroup %s", cgroup_path);
+		hooks->fds[i] = r;
+	}
+	return 0;
+}
+
+void hooks_detach(struct hooks *hooks, const struct pins *pins)
+{
+	for (int i = 0; i < METER_DIRECTIONS; i++)
+		pins_remove(pins, hook_kinds[i].name);
+	hooks_close(hooks);
+}
+
+void hooks_close(struct hooks *hooks)
+{
+	for (int i = 0; i < METER_DIRECTIONS; i++)
+		close_fd(&hooks->fds[i]);
+	*hooks = HOOKS_NONE;
+}

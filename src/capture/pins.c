@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/pins.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "util/cleanup.h"
+#include "util/log.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define ROOT  BPFFS "/traffic-meter"
+
+static bool is_bpffs(void)
+{
+	struct statfs status;
+
+	return statfs(BPFFS, &status) == 0 && status.f_type == BPF_FS_MAGIC;
+}
+
+static int mount_bpffs(void)
+{
+	if (is_bpffs())
+		return 0;
+	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return -errno;
+	log_notice("mounted the BPF file system at " BPFFS ", which nobody had");
+	return 0;
+}
+
+static int make_directory(const char *path)
+{
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+int pins_open(struct pins *pins, const char *instance)
+{
+	_cleanup_free_ char *directory = NULL;
+	int r;
+
+	*pins = (struct pins){ 0 };
+	if (!instance)
+		return 0;
+	if (asprintf(&directory, ROOT "/%s", instance) < 0) {
+		directory = NULL;
+		return -ENOMEM;
+	}
+	/* bpffs has no dots in names; an instance has no '+'. */
+	for (char *c = directory; *c; c++)
+		if (*c == '.')
+			*c = '+';
+	if ((r = mount_bpffs()) < 0 || (r = make_directory(ROOT)) < 0 ||
+	    (r = make_directory(directory)) < 0) {
+		log_warning_errno(r,
+				  "keep metering in " ROOT "; should this meter be killed, what it "
+				  "has not written then is lost, and nothing is metered until "
+				  "it is started again");
+		return 0;
+	}
+	pins->directory = steal_pointer(directory);
+	return 0;
+}
+
+void pins_close(struct pins *pins)
+{
+	free(pins->directory);
+	pins->directory = NULL;
+}
+
+static int path_of(const struct pins *pins, const char *name, const char *suffix, char **ret)
+{
+	if (asprintf(ret, "%s/%s%s", pins->directory, name, suffix) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+int pins_get(const struct pins *pins, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	int fd;
+
+	if (!pins->directory)
+		return -ENOENT;
+	if (path_of(pins, name, "", &path) < 0)
+		return -ENOMEM;
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+int pins_put(const struct pins *pins, int fd, const char *name)
+{
+	_cleanup_free_ char *path = NULL, *new_path = NULL;
+
+	if (!pins->directory)
+		return 0;
+	if (path_of(pins, name, "", &path) < 0 || path_of(pins, name, "-new", &new_path) < 0)
+		return -ENOMEM;
+	unlink(new_path); /* of one that was killed here */
+	if (bpf_obj_pin(fd, new_path) || rename(new_path, path))
+		return -errno;
+	return 0;
+}
+
+int pins_make_directory(const struct pins *pins, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!pins->directory)
+		return 0;
+	return path_of(pins, name, "", &path) < 0 ? -ENOMEM : make_directory(path);
+}
+
+static void remove_directory(const char *path)
+{
+	_cleanup_free_ char *file = NULL;
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.' || asprintf(&file, "%s/%s", path, entry->d_name) < 0)
+			continue;
+		if (unlink(file) && errno == EISDIR)
+			remove_directory(file);
+		free(steal_pointer(file));
+	}
+	if (directory)
+		closedir(directory);
+	rmdir(path);
+}
+
+void pins_remove(const struct pins *pins, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!pins->directory || path_of(pins, name, "", &path) < 0)
+		return;
+	if (unlink(path) && (errno == EISDIR || errno == EPERM))
+		remove_directory(path);
+}
+
+void pins_remove_all(const struct pins *pins)
+{
+	if (pins->directory)
+		remove_directory(pins->directory);
+}
+
+void pins_each(const struct pins *pins, const char *prefix,
+	       void (*see)(void *userdata, const char *name), void *userdata)
+{
+	struct dirent *entry;
+	DIR *directory;
+
+	if (!pins->directory)
+		return;
+	directory = opendir(pins->directory);
+	while (directory && (entry = readdir(directory)))
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+			see(userdata, entry->d_name);
+	if (directory)
+		closedir(directory);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "command/transfer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "output/batch.h"
+#include "util/log.h"
+
+/* The path goes with the batch, whose readers are other threads. */
+static void set_cgroup(struct transfer *transfer, struct batch *batch,
+		       struct traffic_record *record)
+{
+	const char *path = NULL;
+
+	if (!record->cgroup_id)
+		return;
+	record->cgroup = batch_find_text(batch, record->cgroup_id);
+	if (!record->cgroup)
+		path = account_cgroup(transfer->account, record->cgroup_id);
+	if (path)
+		record->cgroup = batch_keep_text(batch, record->cgroup_id, path);
+}
+
+/* 1: the span is at its end; 0: the batch is full; or an error. */
+static int fill_batch(struct transfer *transfer, struct batch *batch)
+{
+	while (batch->n < BATCH_RECORDS) {
+		struct traffic_record *record = &batch->records[batch->n];
+		int r = capture_next(transfer->capture, record);
+
+		if (r <= 0)
+			return r < 0 ? r : 1;
+		r = account_record(transfer->account, record);
+		if (r < 0)
+			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
+		set_cgroup(transfer, batch, record);
+		batch->n++;
+	}
+	return 0;
+}
+
+/* Move the span's records to the outputs while these have room. */
+static int read_span(struct transfer *transfer)
+{
+	while (!transfer->span_is_read && outputs_have_room(transfer->outputs)) {
+		struct batch *batch = batch_new(transfer->span.number, transfer->span.repeated);
+		int r;
+
+		if (!batch)
+			return log_error_errno(-ENOMEM, "make a batch of records");
+		r = fill_batch(transfer, batch);
+		if (r >= 0) {
+			transfer->span_is_read = r > 0;
+			transfer->span_records += batch->n;
+			outputs_push(transfer->outputs, batch);
+		}
+		batch_unref(batch);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int begin_span(struct transfer *transfer)
+{
+	int r = capture_begin(transfer->capture, &transfer->span);
+
+	if (r <= 0)
+		return r;
+	transfer->in_span = true;
+	transfer->span_is_read = false;
+	transfer->span_records = 0;
+	account_begin(transfer->account, transfer->span.number);
+	return 1;
+}
+
+int transfer_drain(struct transfer *transfer)
+{
+	int r;
+
+	for (;;) {
+		if (!transfer->in_span && (r = begin_span(transfer)) <= 0)
+			return r < 0 ? r : 1;
+		r = read_span(transfer);
+		if (r < 0)
+			return r;
+		if (!transfer->span_is_read ||
+		    (!transfer->in_a_hurry && !outputs_settle(transfer->outputs)))
+			return 0;
+		r = capture_commit(transfer->capture);
+		if (r < 0)
+			return r;
+		transfer->in_span = false;
+		if (!transfer->span_records) /* what is in the ring is still being written there */
+			return 1;
+	}
+}
