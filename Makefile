@@ -37,7 +37,7 @@ help:
 	@echo
 	@echo 'PREFIX DESTDIR CC CLANG BPFTOOL PKG_CONFIG CFLAGS LDFLAGS are honoured;'
 	@echo 'O=DIR builds there, SANITIZE=address,undefined with sanitizers, WERROR=1 is strict,'
-	@echo 'WITHOUT=libsystemd leaves an optional library out.'
+	@echo 'LIBSYSTEMD= or LIBSUBID= leaves an optional library out.'
 
 .PHONY: clean
 clean:
@@ -60,13 +60,13 @@ LIBSUBID := $(shell $(CC) $(CPPFLAGS) -E -include shadow/subid.h -x c /dev/null 
 endif
 not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
 
-# The same for what pkg-config knows, a line each: module, macro, what there is not without it.
-# WITHOUT='MODULE...' leaves some out although they are there.
+# The same for what pkg-config knows, a line each: module, variable, what there is not without it, and
+# from which version on. LIBSYSTEMD= leaves that one out although it is there.
 libraries := libbpf inih zlib
-found = $(if $(filter $(1),$(WITHOUT)),,$(shell $(PKG_CONFIG) --exists $(1) && echo yes))
-optional = $(if $(found),$(eval libraries += $(1))$(eval have += -D$(2)),$(eval not_built := \
-	$(if $(not_built),$(not_built); )$(3)))
-$(call optional,libsystemd,HAVE_LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
+found = $(shell $(PKG_CONFIG) --exists '$(1) $(4)' && echo yes)
+optional = $(if $(filter undefined,$(origin $(2))),$(eval $(2) := $(found)))$(if $($(2)),$(eval \
+	libraries += $(1))$(eval have += -DHAVE_$(2)),$(eval not_built := $(if $(not_built),$(not_built); )$(3)))
+$(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
 endif
 
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
