@@ -89,12 +89,13 @@ user_and_directories() {
 	mkdir -p "$root/etc"
 	: >"$root/etc/passwd"
 	: >"$root/etc/group"
+	mkdir -p "$root/sys/fs/bpf"
 	systemd-sysusers --root="$root" "$PWD/packaging/sysusers.conf"
 	assert_contains "user" '^traffic-meter:' "$(cat "$root/etc/passwd")"
 	assert_contains "group" '^traffic-meter:' "$(cat "$root/etc/group")"
 	systemd-tmpfiles --root="$root" --create "$PWD/packaging/tmpfiles.conf"
-	assert_equal "modes" "755 700 750" \
-		"$(stat -c %a "$root"/{run,var/lib,var/log}/traffic-meter | tr '\n' ' ' | sed 's/ $//')"
+	assert_equal "modes" "700 755 700 750" \
+		"$(stat -c %a "$root"/{sys/fs/bpf,run,var/lib,var/log}/traffic-meter | tr '\n' ' ' | sed 's/ $//')"
 	assert_equal "owner" "$(cut -d : -f 3 "$root/etc/passwd")" "$(stat -c %u "$root/var/log/traffic-meter")"
 }
 
