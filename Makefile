@@ -81,12 +81,14 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(if $(LIBSUBID),-DHAVE_LIBSUBID) \
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(if $(LIBSUBID),-DHAVE_LIBSUBID) \
 	$(have) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
-bpf_cflags = -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
+# TEST_LAYOUT=1, for a test: a build whose maps are as those of a later version may be.
+layout := $(if $(TEST_LAYOUT),-DTEST_LAYOUT=$(TEST_LAYOUT))
+bpf_cflags = $(layout) -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
 	$(shell $(PKG_CONFIG) --cflags libbpf)
 
 $(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c $(wildcard src/bpf/*.h) | $(O)

@@ -38,8 +38,11 @@ $(O)/tests/tools/traffic: $(wildcard tests/tools/traffic*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -static -o $@ $(filter %.c,$^)
 
+$(O)/tests/tools/race: $(O)/tests/tools/race.o $(O)/traffic_meter.a
+	$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread
+
 .PHONY: test-tools
-test-tools: $(O)/tests/tools/traffic
+test-tools: $(O)/tests/tools/traffic $(O)/tests/tools/race
 
 .PHONY: check
 check: all
@@ -48,4 +51,4 @@ check: all
 check-%: all
 	tests/run $*
 
--include $(unit_tests:=.d) $(bpf_tests:=.d)
+-include $(unit_tests:=.d) $(bpf_tests:=.d) $(O)/tests/tools/race.d

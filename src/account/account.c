@@ -2,8 +2,11 @@
 #include "account/account.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "account/state.h"
+#include "util/cleanup.h"
 #include "util/log.h"
 
 #define INTERVAL_FIRST 2
@@ -29,10 +32,79 @@ int account_open(struct account *account, const struct account_settings *setting
 
 void account_close(struct account *account)
 {
+	account_close_state(account, 0);
 	clock_close(&account->clock);
 	subuid_close(account->subuid);
 	cgroups_close(account->cgroups);
 	totals_close(&account->totals);
+}
+
+static void free_state(struct state *state)
+{
+	state_free(state);
+}
+
+int account_open_state(struct account *account, const char *directory, const char *instance,
+		       uint64_t *ret_batch)
+{
+	_cleanup_(free_state) struct state state = { 0 };
+	bool first = account->totals.n == 0; /* else a killed meter's memory says more */
+	int r = state_read(directory, instance, &state);
+
+	for (size_t i = 0; r == 0 && i < state.n; i++)
+		r = totals_raise(&account->totals, state.totals[i].uid, state.totals[i].in,
+				 state.totals[i].out);
+	if (r < 0)
+		return r;
+	if (first && state.n && !state.clean)
+		log_warning(
+			"the last meter of the instance '%s' did not end well, and the machine "
+			"has restarted since: what it had counted and not written to %s, of one "
+			"interval at most, is missing in the totals",
+			instance, directory);
+	*ret_batch = state.batch;
+	return state_writer_open(&account->writer, directory, instance);
+}
+
+static int put_state(struct account *account, bool clean)
+{
+	const struct totals *totals = &account->totals;
+	_cleanup_(free_state) struct state state = {
+		.batch = totals->span,
+		.clean = clean,
+		.totals = calloc(totals->n ?: 1, sizeof(*state.totals)),
+	};
+
+	if (!state.totals)
+		return -ENOMEM;
+	for (size_t i = 0; i < totals->n_slots; i++)
+		if (totals->slots[i].interval)
+			state.totals[state.n++] = (struct state_total){
+				.uid = totals->slots[i].uid,
+				.in = totals->slots[i].in,
+				.out = totals->slots[i].out,
+			};
+	return state_writer_put(account->writer, &state);
+}
+
+void account_write_state(struct account *account)
+{
+	int r = account->writer ? put_state(account, false) : 0;
+
+	if (r < 0)
+		log_warning_errno(r, "write the totals down; the next interval's try follows");
+}
+
+int account_close_state(struct account *account, uint64_t deadline_ns)
+{
+	struct state_writer *writer;
+	int r;
+
+	if (!account->writer)
+		return 0;
+	r = deadline_ns ? put_state(account, true) : 0;
+	writer = steal_pointer(account->writer);
+	return state_writer_close(writer, deadline_ns) ?: r;
 }
 
 static int add_to_totals(struct account *account, struct traffic_record *record)

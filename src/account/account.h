@@ -14,6 +14,7 @@
 #include "account/cgroups.h"
 #include "account/clock.h"
 #include "account/interfaces.h"
+#include "account/state_writer.h"
 #include "account/subuid.h"
 #include "account/totals.h"
 
@@ -28,10 +29,11 @@ struct account {
 	struct clock clock;
 	struct interfaces interfaces;
 	struct totals totals;
-	struct subuid *subuid;	 /* NULL: subordinate uids stay as they are */
-	struct cgroups *cgroups; /* NULL: paths are not known */
-	uint32_t interval;	 /* from 2 on, so that a new total was seen in none */
-	struct account_sum sum;	 /* of the running interval */
+	struct state_writer *writer; /* NULL: totals end with the process, or what is pinned */
+	struct subuid *subuid;	     /* NULL: subordinate uids stay as they are */
+	struct cgroups *cgroups;     /* NULL: paths are not known */
+	uint32_t interval;	     /* from 2 on, so that a new total was seen in none */
+	struct account_sum sum;	     /* of the running interval */
 	uint64_t kernels_packets[2], kernels_bytes[2]; /* of the kernel's own sockets, so far */
 };
 
@@ -44,6 +46,18 @@ struct account_settings {
 
 int account_open(struct account *account, const struct account_settings *settings);
 void account_close(struct account *account);
+
+/* Go on from the totals that the instance's last meter left in the directory, and keep them there from
+ * now on. *ret_batch: the last number in use then. An error is logged. */
+int account_open_state(struct account *account, const char *directory, const char *instance,
+		       uint64_t *ret_batch);
+
+/* Have the totals written soon, as they are. */
+void account_write_state(struct account *account);
+
+/* All that was metered is in them: write them once more, until deadline_ns at the latest. 0 or an error,
+ * logged; -ETIMEDOUT: a thread hangs. */
+int account_close_state(struct account *account, uint64_t deadline_ns);
 
 /* The records from now on are of this span. */
 static inline void account_begin(struct account *account, uint64_t span)

@@ -89,14 +89,12 @@ static uint32_t filter_handle(const char *instance)
 }
 
 /* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
-static uint64_t first_number(const struct capture_settings *settings)
+static uint64_t first_number(void)
 {
 	struct timespec now;
-	uint64_t number;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	number = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	return number > settings->batch ? number : settings->batch;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static int load(struct capture *capture, uint64_t generation)
@@ -138,7 +136,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	capture->hooks = HOOKS_NONE;
 	capture->journal.kept.fd = capture->kept.fd = -1;
 	if ((r = pins_open(&capture->pins, settings->instance)) < 0 ||
-	    (r = journal_open(&capture->journal, &capture->pins, first_number(settings))) < 0)
+	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
 		return r;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
 	if (!settings->left_over_only && (r = load(capture, generation)) < 0)
@@ -191,14 +189,14 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 	return old_sets_adopt(&capture->old);
 }
 
-static bool persists(const struct capture *capture)
+bool capture_persists(const struct capture *capture)
 {
 	return capture->settings->persist && capture->pins.directory;
 }
 
 void capture_detach(struct capture *capture)
 {
-	if (!capture->skeleton || persists(capture))
+	if (!capture->skeleton || capture_persists(capture))
 		return;
 	hooks_detach(&capture->hooks, &capture->pins);
 	frames_detach(&capture->frames);
@@ -208,7 +206,7 @@ void capture_detach(struct capture *capture)
 
 void capture_remove(struct capture *capture)
 {
-	if (persists(capture))
+	if (capture_persists(capture))
 		return;
 	pins_remove_all(&capture->pins);
 }
@@ -268,6 +266,14 @@ int capture_keep_more(struct capture *capture, uint32_t entries,
 uint64_t capture_committed(const struct capture *capture)
 {
 	return capture->journal.page->committed;
+}
+
+void capture_number_from(struct capture *capture, uint64_t number)
+{
+	struct journal_page *page = capture->journal.page;
+
+	if (number > page->committed && !page->span.number)
+		page->committed = number;
 }
 
 int capture_set_networks(struct capture *capture, const struct network_list *list)

@@ -58,7 +58,6 @@ struct capture_settings {
 		instance; /* what its meters pin and attach is taken over; NULL: nothing is pinned */
 	bool persist;	  /* what is attached stays so at the end */
 	bool left_over_only; /* attach nothing: read what a meter that is gone has left */
-	uint64_t batch;	     /* numbers of spans are larger than this */
 };
 
 /* What the hooks took on since they were loaded, per direction, and what was left over then. */
@@ -81,6 +80,9 @@ int capture_open(struct capture **ret, const struct capture_settings *settings);
 /* Attach to a cgroup2 directory, in the place of what a meter of this instance may have left there. */
 int capture_attach(struct capture *capture, const char *cgroup_path);
 
+/* Whether what is attached stays so at the end: it is wanted, and can be pinned. */
+bool capture_persists(const struct capture *capture);
+
 /* Unless they are to persist: take the programs off the cgroup, and wait until none runs any more. What
  * is read after that is all there is. */
 void capture_detach(struct capture *capture);
@@ -102,6 +104,9 @@ int capture_keep_more(struct capture *capture, uint32_t entries,
 
 /* The number of the last span that was committed. */
 uint64_t capture_committed(const struct capture *capture);
+
+/* Before the first span: numbers are to be larger than this. */
+void capture_number_from(struct capture *capture, uint64_t number);
 
 /* Put a new untracked list in the place of the one in force: each packet is judged by the whole
  * old or the whole new one. On an error the old one stays in force. */

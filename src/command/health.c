@@ -144,12 +144,17 @@ void health_write_text(const struct health *health, FILE *file)
 int health_log_audit(const struct health *health, const struct output_status *output)
 {
 	int64_t unaccounted = health_unaccounted(health, output);
-	uint64_t lost = output->lost_bytes + both(health->held.bytes);
+	uint64_t held = both(health->held.bytes);
+	uint64_t lost = output->lost_bytes + (health->persists ? 0 : held);
+	char kept[80] = "";
 
+	if (health->persists)
+		snprintf(kept, sizeof(kept),
+			 " %" PRIu64 " bytes are in the kernel for the next run;", held);
 	log_notice("%s: %" PRIu64 " packets, in %" PRIu64 " bytes, out %" PRIu64
-		   " bytes; lost %" PRIu64 " bytes; audit: %" PRId64 " bytes unaccounted",
+		   " bytes; lost %" PRIu64 " bytes;%s audit: %" PRId64 " bytes unaccounted",
 		   output->spec, both(output->delivered.packets),
 		   output->delivered.bytes[TRAFFIC_IN], output->delivered.bytes[TRAFFIC_OUT], lost,
-		   unaccounted);
+		   kept, unaccounted);
 	return unaccounted || lost ? -EIO : 0;
 }

@@ -22,8 +22,9 @@ struct health {
 	const char *owner;   /* the policy in force */
 	uint64_t interval_s;
 	uint64_t uptime_s;
-	uint64_t kernel_memory;		     /* bytes: ring and tables */
-	uint64_t networks;		     /* untracked */
+	uint64_t kernel_memory; /* bytes: ring and tables */
+	uint64_t networks;	/* untracked */
+	bool persists;		/* what the kernel holds at the end is the next run's */
 	struct capture_audit counted_before; /* when the reading of the others began */
 	struct capture_audit held;
 	struct capture_audit held_twice; /* part of it that may have been seen in two places */

@@ -120,6 +120,7 @@ static int on_interval(void *userdata)
 	if (r < 0)
 		return r;
 	r = drain(meter);
+	account_write_state(&meter->account);
 	tell_interval(meter);
 	return r;
 }
@@ -203,6 +204,7 @@ static int read_health(struct meter *meter, struct health *ret)
 		.uptime_s = (monotonic_ns() - meter->start_ns) / 1000000000,
 		.kernel_memory = capture_memory(meter->capture),
 		.networks = meter->n_networks,
+		.persists = capture_persists(meter->capture),
 		.n_outputs = meter->outputs.n,
 	};
 	memcpy(ret->kernels_packets, meter->account.kernels_packets, sizeof(ret->kernels_packets));
@@ -304,13 +306,14 @@ static void open_control(struct meter *meter)
 		log_warning("status requests can't be watched for");
 }
 
-/* After the detaching: read to the end, waiting for room where an output is slow. */
+/* After the detaching: read to the end, waiting for room where an output is slow. 1; 0: it is not to be
+ * had until the deadline; or an error. */
 static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 {
-	int r = 0;
+	int r;
 
 	/* Twice: a table that retired before the detaching may have had to be read first. */
-	for (int i = 0; i < 2; i++) {
+	for (int retired = 0;; retired++) {
 		while ((r = drain(meter)) == 0 && monotonic_ns() < deadline_ns) {
 			struct pollfd room = { .fd = meter->room_fd, .events = POLLIN };
 			uint64_t count;
@@ -319,10 +322,12 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 			    read(meter->room_fd, &count, sizeof(count)) < 0)
 				break;
 		}
-		if (r <= 0 || (r = capture_retire(meter->capture)) < 0)
-			break;
+		if (r <= 0 || retired == 2)
+			return r;
+		r = capture_retire(meter->capture);
+		if (r < 0)
+			return r;
 	}
-	return r < 0 ? r : drain(meter);
 }
 
 static int stop(struct meter *meter, int result)
@@ -334,10 +339,13 @@ static int stop(struct meter *meter, int result)
 
 	notify_stopping();
 	capture_detach(meter->capture);
+	meter->transfer.has_last = capture_persists(meter->capture);
+	meter->transfer.spans_left = TRANSFER_LAST_SPANS;
+	outputs_status(&meter->outputs, health.outputs);
 	r = drain_to_the_end(meter, deadline_ns);
 	if (r == 0) {
 		meter->transfer.in_a_hurry = true;
-		outputs_give_up_full(&meter->outputs);
+		outputs_give_up_stuck(&meter->outputs, health.outputs);
 		r = drain_to_the_end(meter, monotonic_ns() + STOP_REST_S * 1000000000ull);
 	}
 	failed = r < 0; /* the next meter goes on with what is left */
@@ -346,6 +354,9 @@ static int stop(struct meter *meter, int result)
 	result = result < 0 ? result : r;
 	tell_interval(meter);
 	hung = outputs_stop(&meter->outputs, deadline_ns, health.outputs) == -ETIMEDOUT;
+	r = account_close_state(&meter->account, monotonic_ns() + STOP_REST_S * 1000000000ull);
+	hung = hung || r == -ETIMEDOUT;
+	result = result < 0 ? result : r;
 	for (size_t i = 0; i < health.n_outputs; i++) {
 		r = health_log_audit(&health, &health.outputs[i]);
 		result = result < 0 ? result : r;
@@ -418,9 +429,12 @@ static int open_instance(struct meter *meter)
 			  meter->settings->instance, (int)pid);
 		return r;
 	}
-	return r < 0 ? log_error_errno(r, "lock " CONTROL_DIRECTORY "/%s.lock",
-				       meter->settings->instance)
-		     : 0;
+	if (r < 0)
+		log_warning_errno(r,
+				  "lock " CONTROL_DIRECTORY "/%s.lock; a second meter of this "
+				  "instance would not be refused",
+				  meter->settings->instance);
+	return 0;
 }
 
 static int open_all(struct meter *meter)
@@ -445,11 +459,28 @@ static int open_all(struct meter *meter)
 	return capture_attach(meter->capture, meter->cgroup);
 }
 
+static int open_state(struct meter *meter)
+{
+	const struct meter_settings *settings = meter->settings;
+	uint64_t batch;
+	int r;
+
+	if (!settings->state_directory)
+		return 0;
+	r = account_open_state(&meter->account, settings->state_directory, settings->instance,
+			       &batch);
+	if (r == 0)
+		capture_number_from(meter->capture, batch);
+	return r;
+}
+
 static int run_loop(struct meter *meter)
 {
 	const struct traffic_strings *outputs = &meter->settings->outputs;
-	int r;
+	int r = open_state(meter);
 
+	if (r < 0)
+		return r;
 	if (meter->settings->capture.left_over_only)
 		return 0;
 	open_control(meter);

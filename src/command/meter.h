@@ -15,8 +15,9 @@
 #include "networks/networks.h"
 
 struct meter_settings {
-	const char *instance; /* names the control socket; NULL: none */
-	const char *cgroup;   /* NULL or empty: the root of the hierarchy */
+	const char *instance;	     /* names the control socket; NULL: none */
+	const char *state_directory; /* where totals are kept; NULL: they are not */
+	const char *cgroup;	     /* NULL or empty: the root of the hierarchy */
 	const char *nic_id;
 	const char *untracked; /* path of the list; NULL: `compiled` is the list */
 	const struct network_list *compiled;

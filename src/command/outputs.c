@@ -2,6 +2,7 @@
 #include "command/outputs.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "util/log.h"
@@ -92,10 +93,23 @@ void outputs_status(const struct outputs *outputs, struct output_status *ret)
 		output_queue_status(outputs->queues[i], &ret[i]);
 }
 
-void outputs_give_up_full(struct outputs *outputs)
+static bool has_moved(struct output_queue *queue, const struct output_status *since)
 {
-	for (size_t i = 0; i < outputs->n; i++)
-		outputs->given_up[i] = !output_queue_has_room(outputs->queues[i]);
+	struct output_status status;
+
+	output_queue_status(queue, &status);
+	return memcmp(&status.delivered, &since->delivered, sizeof(status.delivered)) != 0;
+}
+
+void outputs_give_up_stuck(struct outputs *outputs, const struct output_status *since)
+{
+	for (size_t i = 0; i < outputs->n; i++) {
+		struct output_queue *queue = outputs->queues[i];
+
+		outputs->given_up[i] =
+			!output_queue_has_room(queue) ||
+			(!output_queue_settle(queue) && !has_moved(queue, &since[i]));
+	}
 }
 
 static int stop_one(struct outputs *outputs, size_t i, uint64_t deadline_ns,

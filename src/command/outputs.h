@@ -46,8 +46,9 @@ void outputs_flush(const struct outputs *outputs);
 /* Of the n outputs, in the order of their SPECs. */
 void outputs_status(const struct outputs *outputs, struct output_status *ret);
 
-/* Those that are full now take nothing any more: what is pushed from now on they lose. */
-void outputs_give_up_full(struct outputs *outputs);
+/* Those that are full, or have taken nothing since that status although there is something to write, take
+ * nothing any more: what is pushed from now on they lose. */
+void outputs_give_up_stuck(struct outputs *outputs, const struct output_status *since);
 
 /* Stop them all, and count what they were not given as lost; ret as for outputs_status(). One that
  * hangs may use up the time until the deadline: each other one is left enough to write what its queue

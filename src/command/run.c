@@ -19,6 +19,7 @@
 #include "util/options.h"
 
 #define CONFIG_DEFAULT "/etc/traffic-meter.conf"
+#define STATE_DEFAULT  "/var/lib/traffic-meter"
 
 struct run_settings {
 	bool help, persist;
@@ -26,6 +27,7 @@ struct run_settings {
 	char *cgroup;
 	char *nic_id;
 	char *instance;
+	char *state_directory;
 	struct traffic_strings interfaces, excluded_interfaces;
 	int records, owner, match, nested, subuid;
 	char *untracked;
@@ -57,6 +59,8 @@ static const struct traffic_option run_options[] = {
 	  .help = "meter all but these" },
 	{ "instance", TRAFFIC_OPTION_STRING, FIELD(instance), "NAME",
 	  .help = "name for 'traffic-meter status' (default)" },
+	{ "state-dir", TRAFFIC_OPTION_STRING, FIELD(state_directory), "DIR",
+	  .help = "where totals outlive a restart (" STATE_DEFAULT ")" },
 	{ "persist", TRAFFIC_OPTION_FLAG, FIELD(persist),
 	  .help = "go on counting in the kernel at the end, for the next run to go on with" },
 	{ "nic-id", TRAFFIC_OPTION_STRING, FIELD(nic_id), "TEXT",
@@ -206,6 +210,7 @@ static struct meter_settings choose_settings(const struct run_settings *settings
 	return (struct meter_settings){
 		.cgroup = settings->cgroup,
 		.instance = instance,
+		.state_directory = settings->state_directory ?: STATE_DEFAULT,
 		.nic_id = choose_nic_id(settings),
 		.untracked = settings->untracked,
 		.outputs = settings->outputs,

@@ -64,10 +64,15 @@ static int read_span(struct transfer *transfer)
 
 static int begin_span(struct transfer *transfer)
 {
-	int r = capture_begin(transfer->capture, &transfer->span);
+	int r;
 
+	if (transfer->has_last && !transfer->spans_left)
+		return 0;
+	r = capture_begin(transfer->capture, &transfer->span);
 	if (r <= 0)
 		return r;
+	if (transfer->has_last)
+		transfer->spans_left--;
 	transfer->in_span = true;
 	transfer->span_is_read = false;
 	transfer->span_records = 0;

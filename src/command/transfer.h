@@ -18,7 +18,15 @@ struct transfer {
 	bool in_span, span_is_read;
 	uint64_t span_records;
 	bool in_a_hurry; /* a span ends when the outputs were given it */
+
+	/* Traffic goes on: begin so many spans more, which is all that there is now, and then what comes
+	 * after is the next meter's. */
+	bool has_last;
+	unsigned int spans_left;
 };
+
+/* One of the tables, and the parts of a full ring, and one that was begun. */
+#define TRANSFER_LAST_SPANS 6
 
 /* Move what the kernel holds to the outputs, until there is no more, or one of the outputs has no room or
  * has not written all: then the rest waits where it is, and the ladder takes what comes after.

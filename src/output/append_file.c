@@ -11,18 +11,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <traffic_meter/output.h>
 
 #include "util/cleanup.h"
 
-#define OPEN_FLAGS (O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+#define OPEN_FLAGS (O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 
 /* root may give a file to any group; others only to one of their own. */
 static bool may_use_group(gid_t group)
@@ -76,7 +78,11 @@ int append_policy_init(struct append_policy *policy, struct traffic_output *outp
 {
 	int r;
 
-	*policy = (struct append_policy){ .mode = mode, .group = (gid_t)-1 };
+	*policy = (struct append_policy){
+		.mode = mode,
+		.group = (gid_t)-1,
+		.owner = (uid_t)-1,
+	};
 	if (!group)
 		return 0;
 	r = find_group(group, &policy->group);
@@ -92,6 +98,15 @@ int append_policy_init(struct append_policy *policy, struct traffic_output *outp
 					     "to it",
 					     group);
 	return 0;
+}
+
+bool append_policy_may_give(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	const uint32_t needed = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE;
+
+	return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective & needed) == needed;
 }
 
 static const char *type_words(mode_t mode)
@@ -110,12 +125,17 @@ static const char *type_words(mode_t mode)
 	}
 }
 
-/* Is this a file that we may append to? 0, or -EPERM and the words for why not. */
-static int judge(const struct stat *status, char *words, size_t size)
+static bool is_owner_good(uid_t owner, const struct append_policy *policy)
+{
+	return owner == geteuid() || (policy->owner != (uid_t)-1 && owner == policy->owner);
+}
+
+int append_file_judge(const struct stat *status, const struct append_policy *policy, char *words,
+		      size_t size)
 {
 	if (!S_ISREG(status->st_mode))
 		snprintf(words, size, "%s", type_words(status->st_mode));
-	else if (status->st_uid != geteuid())
+	else if (!is_owner_good(status->st_uid, policy))
 		snprintf(words, size, "belongs to uid %u, not to the meter's uid %u: remove it",
 			 status->st_uid, geteuid());
 	else if (status->st_nlink > 1)
@@ -126,7 +146,8 @@ static int judge(const struct stat *status, char *words, size_t size)
 	return -EPERM;
 }
 
-/* Made closed to others, and opened to them when it has its group. A file that can't get what it
+/* Made closed to others, and opened to them when it has its group; given away last, as only its
+ * owner may change the mode. A file that can't get what it
  * should have is removed again, as the next try would take it for one that was there before. */
 static int make_file(int directory_fd, const char *name, const struct append_policy *policy)
 {
@@ -135,7 +156,8 @@ static int make_file(int directory_fd, const char *name, const struct append_pol
 	if (fd < 0)
 		return -errno;
 	if ((policy->group == (gid_t)-1 || fchown(fd, (uid_t)-1, policy->group) == 0) &&
-	    fchmod(fd, policy->mode) == 0)
+	    fchmod(fd, policy->mode) == 0 &&
+	    (policy->owner == (uid_t)-1 || fchown(fd, policy->owner, (gid_t)-1) == 0))
 		return steal_fd(&fd);
 
 	int r = -errno;
@@ -161,7 +183,7 @@ static int open_or_make(int directory_fd, const char *name, const struct append_
 		/* EPERM is for what is there; this is a directory that lets us make nothing. */
 		return fd == -EPERM ? -EACCES : fd;
 	}
-	r = judge(&status, words, size);
+	r = append_file_judge(&status, policy, words, size);
 	if (r < 0)
 		return r;
 
@@ -171,10 +193,10 @@ static int open_or_make(int directory_fd, const char *name, const struct append_
 	r = -errno;
 	if (r == -ENOENT || r == -ELOOP || r == -ENXIO || r == -EISDIR)
 		return -EAGAIN;
-	if (r != -EPERM && r != -EACCES)
+	if (r != -EPERM && r != -EACCES && r != -ETXTBSY)
 		return r;
-	snprintf(words, size, "can't be opened for writing (%s): look at lsattr and its mode",
-		 r == -EPERM ? "operation not permitted" : "permission denied");
+	snprintf(words, size, "can't be opened to write and read (%s): look at lsattr and its mode",
+		 strerrordesc_np(-r));
 	return -EPERM;
 }
 
@@ -196,9 +218,13 @@ int append_file_open(struct append_file *file, int directory_fd, const char *nam
 			return -errno;
 		if (status.st_nlink == 0)
 			continue;
-		r = judge(&status, words, words_size);
+		r = append_file_judge(&status, policy, words, words_size);
 		if (r < 0)
 			return r;
+		/* Made by logrotate, or by a meter that was killed before it could give it. */
+		if (status.st_size == 0 && policy->owner != (uid_t)-1 &&
+		    status.st_uid != policy->owner && fchown(fd, policy->owner, (gid_t)-1) < 0)
+			return errno == EPERM ? -EACCES : -errno;
 		*file = (struct append_file){
 			.fd = steal_fd(&fd),
 			.device = status.st_dev,

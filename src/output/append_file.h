@@ -10,12 +10,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct stat;
 struct traffic_output;
 
-/* Of a file that we make. A file that is there keeps what it has. */
+/* Of a file that we make. A file that is there keeps what it has, but an empty one of ours goes to
+ * the owner, too. */
 struct append_policy {
 	mode_t mode; /* exactly this, whatever the umask */
 	gid_t group; /* (gid_t)-1: as the system has it */
+	uid_t owner; /* (uid_t)-1: us. Else their files are taken for ours: only for a directory that
+		      * they can't write to */
 };
 
 struct append_file {
@@ -32,7 +36,15 @@ struct append_file {
 int append_policy_init(struct append_policy *policy, struct traffic_output *output, mode_t mode,
 		       const char *group);
 
-/* Open `name` in the directory `directory_fd` (or AT_FDCWD), or make it.
+/* May this process give files to other users, and append to them then? */
+bool append_policy_may_give(void);
+
+/* Is this a file that we may append to? 0, or -EPERM and the words for why not. */
+int append_file_judge(const struct stat *status, const struct append_policy *policy, char *words,
+		      size_t size);
+
+/* Open `name` in the directory `directory_fd` (or AT_FDCWD), or make it: to append, and to read its
+ * end (append_tail.h).
  *
  * -EPERM means that something is there that we don't write to: a symbolic link, a directory, FIFO,
  * socket or device, another owner's file, a file with a second name. Nothing was followed or

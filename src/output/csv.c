@@ -26,13 +26,16 @@
 
 #define BUCKETS 4096
 
+#define MODE_DEFAULT UINT32_MAX
+
 TAILQ_HEAD(csv_list, csv_file);
 
 struct csv {
 	/* of the SPEC */
 	bool header;
-	int columns; /* enum csv_columns */
-	uint32_t mode;
+	int columns;   /* enum csv_columns */
+	int owner;     /* enum csv_owner */
+	uint32_t mode; /* MODE_DEFAULT: as the owner wants it */
 	char *group;
 
 	struct csv_folder folder;
@@ -41,12 +44,19 @@ struct csv {
 	struct csv_list open;		 /* the most recently used first */
 	struct csv_list refused;
 	size_t n_open, open_max;
+	bool torn_said;
 	char words[160]; /* why a file was refused */
 };
 
 static const char *const column_choices[] = {
 	[CSV_COLUMNS_ORIGINAL] = "original",
 	[CSV_COLUMNS_ALL] = "all",
+	NULL,
+};
+
+static const char *const owner_choices[] = {
+	[CSV_OWNER_METER] = "meter",
+	[CSV_OWNER_USER] = "user",
 	NULL,
 };
 
@@ -65,11 +75,18 @@ static const struct traffic_option csv_options[] = {
 		.help = "the seven first columns only, or all (all)",
 	},
 	{
+		.name = "owner",
+		.type = TRAFFIC_OPTION_CHOICE,
+		.offset = offsetof(struct csv, owner),
+		.choices = owner_choices,
+		.help = "whose new files are: the meter's, or each its user's (meter)",
+	},
+	{
 		.name = "mode",
 		.type = TRAFFIC_OPTION_MODE,
 		.offset = offsetof(struct csv, mode),
 		.metavar = "OCTAL",
-		.help = "permissions of new files (0640)",
+		.help = "permissions of new files (0640; 0400 with owner=user)",
 	},
 	{
 		.name = "group",
@@ -86,7 +103,7 @@ static void csv_preset(void *context)
 	struct csv *csv = context;
 
 	csv->columns = CSV_COLUMNS_ALL;
-	csv->mode = 0640;
+	csv->mode = MODE_DEFAULT;
 	csv->folder.fd = -1;
 	TAILQ_INIT(&csv->open);
 	TAILQ_INIT(&csv->refused);
@@ -113,9 +130,16 @@ static int csv_init(struct traffic_output *output)
 	csv->folder.nic_id = output->nic_id;
 	csv->folder.columns = (enum csv_columns)csv->columns;
 	csv->folder.header = csv->header;
+	csv->folder.owner = (enum csv_owner)csv->owner;
+	if (csv->mode == MODE_DEFAULT)
+		csv->mode = csv->owner == CSV_OWNER_USER ? 0400 : 0640;
 	r = append_policy_init(&csv->folder.policy, output, csv->mode, csv->group);
 	if (r < 0)
 		return r;
+	if (csv->owner == CSV_OWNER_USER && !append_policy_may_give())
+		return traffic_output_refuse(output, -EPERM,
+					     "owner=user gives files to other users, which takes "
+					     "root (CAP_CHOWN and CAP_DAC_OVERRIDE)");
 	return csv_folder_open(&csv->folder, output);
 }
 
@@ -220,6 +244,20 @@ static int evict_file(struct traffic_output *output)
 	return r;
 }
 
+static void say_torn(struct traffic_output *output, const struct csv_file *file)
+{
+	struct csv *csv = output->context;
+	char name[NAME_MAX + 1];
+
+	if (!file->cut || csv->torn_said)
+		return;
+	csv_folder_file_name(&csv->folder, file->uid, name);
+	log_notice("output csv:%s: %s ended in half a row, left by a meter or a machine that was "
+		   "stopped: its %llu bytes are cut off, and so it is with other files",
+		   output->target, name, (unsigned long long)file->cut);
+	csv->torn_said = true;
+}
+
 /* Open, with what that may need first: the directory, if it was removed and made again, and file
  * descriptors. */
 static int open_file(struct traffic_output *output, struct csv_file *file)
@@ -236,6 +274,8 @@ static int open_file(struct traffic_output *output, struct csv_file *file)
 			continue;
 		break;
 	}
+	if (r == 0)
+		say_torn(output, file);
 	/* Only now, as an opening that is refused should cost no other file its place. */
 	if (r == 0 && csv->n_open >= csv->open_max) {
 		r = evict_file(output);
@@ -299,6 +339,11 @@ static int take(struct traffic_output *output, const struct traffic_record *reco
 	if (file != csv->last)
 		touch(csv, file);
 
+	if (output->repeated) {
+		r = csv_file_has(file, &csv->folder, record);
+		if (r != 0)
+			return r < 0 ? fail(output, file, "see how far rows came in", r) : 0;
+	}
 	r = csv_file_take(file, &csv->folder, record, csv->words, sizeof(csv->words));
 	if (r == -EPERM) {
 		refuse_file(output, file);
@@ -339,6 +384,18 @@ static void retry_refused(struct traffic_output *output)
 	}
 }
 
+/* Is the file no longer what its name means? Then close it; its rows go to the one that is. */
+static bool let_go(struct csv *csv, struct csv_file *file)
+{
+	char name[NAME_MAX + 1];
+
+	csv_folder_file_name(&csv->folder, file->uid, name);
+	if (file->file.fd < 0 || append_file_is_named(&file->file, csv->folder.fd, name))
+		return false;
+	append_file_close(&file->file);
+	return true;
+}
+
 static int csv_flush(struct traffic_output *output)
 {
 	struct csv *csv = output->context;
@@ -354,6 +411,9 @@ static int csv_flush(struct traffic_output *output)
 	for (file = TAILQ_FIRST(&csv->open); file; file = next) {
 		next = TAILQ_NEXT(file, entry);
 		r = write_file(csv, file);
+		/* On a file system that failed and is gone there is nothing to wait for. */
+		if (r < 0 && r != -EPERM && let_go(csv, file))
+			r = write_file(csv, file);
 		if (r == -EPERM) {
 			refuse_file(output, file);
 		} else if (r < 0) {

@@ -3,8 +3,12 @@
 #include "output/csv_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "output/append_tail.h"
+#include "util/cleanup.h"
 
 _Static_assert(CSV_ROW_MAX <= CSV_FILE_BUFFER_BYTES, "a row fits in an empty buffer");
 
@@ -28,23 +32,105 @@ void csv_file_free(struct csv_file *file)
 	free(file);
 }
 
+static void policy_of(const struct csv_file *file, const struct csv_folder *folder,
+		      struct append_policy *ret)
+{
+	*ret = folder->policy;
+	if (folder->owner == CSV_OWNER_USER && file->uid != TRAFFIC_NO_UID)
+		ret->owner = file->uid;
+}
+
+static void set_mark(struct csv_file *file, const char *row)
+{
+	file->mark_known = row && csv_row_read_total(row, &file->mark);
+}
+
+static int mend_end(struct csv_file *file, char *words, size_t words_size)
+{
+	_cleanup_free_ char *row = NULL;
+	int r;
+
+	file->mark_known = file->rotated_seen = false;
+	file->cut = 0;
+	/* Cut off here, or the end of a file that is no more: the row is written as a whole. */
+	file->half = 0;
+	if (file->file.is_empty)
+		return 0;
+	r = append_tail_repair(&file->file, CSV_ROW_MAX, &row, &file->cut, words, words_size);
+	if (r == 0)
+		set_mark(file, row);
+	return r;
+}
+
+/* At once, not through the buffer: rows may wait there for a file that was deleted. */
+static int write_header(struct csv_file *file, const struct csv_folder *folder)
+{
+	const char *header = csv_row_header(folder->columns);
+	size_t written;
+
+	if (!folder->header || !file->file.is_empty)
+		return 0;
+	return append_file_write(&file->file, header, strlen(header), &written);
+}
+
 int csv_file_open(struct csv_file *file, const struct csv_folder *folder, char *words,
 		  size_t words_size)
 {
-	const char *header = csv_row_header(folder->columns);
+	struct append_policy policy;
 	char name[NAME_MAX + 1];
-	size_t written;
 	int r;
 
+	policy_of(file, folder, &policy);
 	csv_folder_file_name(folder, file->uid, name);
-	r = append_file_open(&file->file, folder->fd, name, &folder->policy, words, words_size);
-	if (r < 0 || !folder->header || !file->file.is_empty)
-		return r;
-	/* At once, not through the buffer: rows may wait there for a file that was deleted. */
-	r = append_file_write(&file->file, header, strlen(header), &written);
+	r = append_file_open(&file->file, folder->fd, name, &policy, words, words_size);
 	if (r < 0)
+		return r;
+	if ((r = mend_end(file, words, words_size)) < 0 || (r = write_header(file, folder)) < 0)
 		append_file_close(&file->file);
 	return r;
+}
+
+int csv_file_has(struct csv_file *file, const struct csv_folder *folder,
+		 const struct traffic_record *record)
+{
+	if (!file->mark_known && !file->rotated_seen) {
+		_cleanup_free_ char *row = NULL;
+		struct append_policy policy;
+		char name[NAME_MAX + 1];
+		int r;
+
+		policy_of(file, folder, &policy);
+		csv_folder_file_name(folder, file->uid, name);
+		r = append_tail_of_rotated(folder->fd, name, &policy, CSV_ROW_MAX, &row);
+		if (r < 0 && r != -EACCES)
+			return r;
+		file->rotated_seen = true;
+		set_mark(file, row);
+	}
+	return file->mark_known && record->total_in + record->total_out <= file->mark;
+}
+
+/* Whoever owns a file can make it as long as files may be, or have no quota left for it: that must
+ * not hold up the others. */
+static bool is_users_doing(int error, const struct csv_folder *folder, char *words,
+			   size_t words_size)
+{
+	if (folder->owner != CSV_OWNER_USER || (error != -EFBIG && error != -EDQUOT))
+		return false;
+	snprintf(words, words_size, "can't be written to (%s)", strerrordesc_np(-error));
+	return true;
+}
+
+/* Keep what has not got out, from the start of a row. */
+static void drop_written(struct csv_file *file, size_t written)
+{
+	size_t out = file->half + written;
+	const char *newline = memrchr(file->buffer, '\n', out);
+	size_t whole = newline ? (size_t)(newline + 1 - file->buffer) : 0;
+
+	file->half = out - whole;
+	file->used -= whole;
+	memmove(file->buffer, file->buffer + whole, file->used);
 }
 
 int csv_file_write(struct csv_file *file, const struct csv_folder *folder, char *words,
@@ -62,13 +148,13 @@ int csv_file_write(struct csv_file *file, const struct csv_folder *folder, char 
 		if (r < 0)
 			return r;
 	}
-	r = append_file_write(&file->file, file->buffer, file->used, &written);
+	r = append_file_write(&file->file, file->buffer + file->half, file->used - file->half,
+			      &written);
 	if (r < 0) {
-		file->used -= written;
-		memmove(file->buffer, file->buffer + written, file->used);
-		return r;
+		drop_written(file, written);
+		return is_users_doing(r, folder, words, words_size) ? -EPERM : r;
 	}
-	file->used = 0;
+	file->used = file->half = 0;
 	memset(file->held, 0, sizeof(file->held));
 	return 0;
 }
@@ -126,7 +212,7 @@ void csv_file_refuse(struct csv_file *file)
 {
 	append_file_close(&file->file);
 	file->refused = true;
-	file->used = 0;
+	file->used = file->half = 0;
 	csv_file_rest(file);
 }
 

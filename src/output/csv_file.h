@@ -37,17 +37,27 @@ struct csv_file {
 	bool refused;
 	uint8_t last_direction;	 /* of the last record taken */
 	struct append_file file; /* may be closed while rows wait: opened to write them */
-	char *buffer;		 /* NULL: no rows wait */
+	uint64_t cut;		 /* bytes of a torn row, cut off when it was opened */
+	uint64_t mark;		 /* the user's bytes by the last row that was there then */
+	bool mark_known;
+	bool rotated_seen; /* where there was none, the file before it was asked */
+	char *buffer;	   /* NULL: no rows wait */
 	size_t used;
+	size_t half; /* bytes of the buffer's first row that are in the file, and stayed there */
 	struct csv_held held[2]; /* by direction: all that is in the buffer, or the sum */
 };
 
 struct csv_file *csv_file_new(uint32_t uid);
 void csv_file_free(struct csv_file *file); /* nothing must be held, or it is lost */
 
-/* Open the file, and write the header to a new one. -EPERM: refused, words say why. */
+/* Open the file, mend its end, and write the header to a new one. -EPERM: refused, words say why. */
 int csv_file_open(struct csv_file *file, const struct csv_folder *folder, char *words,
 		  size_t words_size);
+
+/* Of a repeated batch: has a meter before this one written the record? Then 1, by the running totals
+ * of the last row that it has left, in this file or in the one rotated away; else 0, or an error. */
+int csv_file_has(struct csv_file *file, const struct csv_folder *folder,
+		 const struct traffic_record *record);
 
 /* Take a record as a row, or into the sum when refused. An error is that of csv_file_write(),
  * when there is no room left: then the record is not taken. */

@@ -16,6 +16,13 @@
 /* The longest name is that of a ten-digit uid. */
 #define NIC_ID_MAX (NAME_MAX - (sizeof("traffic_user__4294967294.log") - 1))
 
+/* Where users could put something in the place of what is theirs, a file that is a user's would prove
+ * nothing. (An ACL's entries are within the group's bits.) */
+static bool is_ours_alone(const struct stat *status)
+{
+	return status->st_uid == geteuid() && !(status->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 static int open_directory(struct csv_folder *folder)
 {
 	_cleanup_close_ int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -23,6 +30,8 @@ static int open_directory(struct csv_folder *folder)
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return -errno;
+	if (folder->owner == CSV_OWNER_USER && !is_ours_alone(&status))
+		return -EPERM;
 	csv_folder_close(folder);
 	folder->fd = steal_fd(&fd);
 	folder->device = status.st_dev;
@@ -57,6 +66,13 @@ int csv_folder_open(struct csv_folder *folder, struct traffic_output *output)
 			output, r, "no such directory; make it: mkdir -m 0750 %s", folder->path);
 	if (r == -ENOTDIR)
 		return traffic_output_refuse(output, r, "not a directory");
+	if (r == -EPERM)
+		return traffic_output_refuse(
+			output, r,
+			"with owner=user the directory has to be the meter's, "
+			"and writable for nobody else: chown %u %s; chmod go-w "
+			"%s",
+			geteuid(), folder->path, folder->path);
 	if (r < 0)
 		return traffic_output_fail(output, r, "open the directory");
 	if (faccessat(folder->fd, ".", W_OK | X_OK, AT_EACCESS) < 0)

@@ -5,7 +5,6 @@
  */
 #include "output/csv_row.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "output/format.h"
@@ -147,4 +146,25 @@ char *csv_row_append(char *to, const struct traffic_record *record, enum csv_col
 		to = append_more(to, record);
 	*to++ = '\n';
 	return to;
+}
+
+bool csv_row_read_total(const char *row, uint64_t *ret_total)
+{
+	uint64_t in, out;
+
+	if (strncmp(row, "in,", 3) != 0 && strncmp(row, "out,", 4) != 0)
+		return false;
+	row = format_read_number(strchr(row, ',') + 1, &in);
+	if (!row || *row != ',')
+		return false;
+	/* Both addresses and the time, none of which is ever quoted. */
+	for (int i = 0; i < 3; i++) {
+		row = strchr(row + 1, ',');
+		if (!row)
+			return false;
+	}
+	if (!(row = format_read_number(row + 1, &in)) || *row != ',' ||
+	    !(row = format_read_number(row + 1, &out)) || (*row && *row != ','))
+		return false;
+	return !__builtin_add_overflow(in, out, ret_total);
 }

@@ -3,7 +3,9 @@
 #ifndef OUTPUT_CSV_ROW_H
 #define OUTPUT_CSV_ROW_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <traffic_meter/record.h>
 
@@ -26,5 +28,9 @@ size_t csv_row_bound(const struct traffic_record *record, enum csv_columns colum
 
 /* Write the row, newline included and no NUL, at `to`. Returns its end. */
 char *csv_row_append(char *to, const struct traffic_record *record, enum csv_columns columns);
+
+/* The user's bytes so far, in and out together, by a row without its newline; it may be of any
+ * columns. false: this is no row. */
+bool csv_row_read_total(const char *row, uint64_t *ret_total);
 
 #endif

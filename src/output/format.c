@@ -51,6 +51,20 @@ char *format_number(char *to, uint64_t number)
 	return put_digits(to, number, count_digits(number));
 }
 
+const char *format_read_number(const char *text, uint64_t *ret)
+{
+	const char *at = text;
+	uint64_t number = 0;
+
+	for (; *at >= '0' && *at <= '9'; at++) {
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+			return NULL;
+	}
+	*ret = number;
+	return at == text ? NULL : at;
+}
+
 char *format_time(char *to, uint64_t time_ns)
 {
 	to = format_number(to, time_ns / 1000000000);

@@ -22,6 +22,10 @@
 
 char *format_number(char *to, uint64_t number);
 
+/* The other way: decimal digits alone. Returns what comes behind them; NULL: there are none, or they
+ * are more than 64 bits. */
+const char *format_read_number(const char *text, uint64_t *ret);
+
 /* Seconds, a point, and nine digits of nanoseconds. */
 char *format_time(char *to, uint64_t time_ns);
 

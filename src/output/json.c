@@ -20,7 +20,11 @@
 #include <traffic_meter/output.h>
 
 #include "output/append_file.h"
+#include "output/append_tail.h"
+#include "output/json_resume.h"
 #include "output/json_row.h"
+#include "util/cleanup.h"
+#include "util/log.h"
 #include "util/names.h"
 
 #define BUFFER_BYTES 65536
@@ -39,8 +43,11 @@ struct json {
 	bool is_pipe; /* standard output is */
 	struct append_policy policy;
 	struct append_file file;
+	struct json_resume resume;
+	bool torn_said;
 	struct names *names;
-	size_t rest; /* bytes at the start of the buffer that complete a line cut in two */
+	size_t rest; /* of a line cut in two that the buffer begins with; 0: there is none */
+	size_t half; /* so many bytes of it got out */
 	uint64_t rest_packets, rest_bytes; /* of the record in that line */
 	char buffer[BUFFER_BYTES];
 };
@@ -71,6 +78,30 @@ static void json_preset(void *context)
 	json->file = APPEND_FILE_CLOSED;
 }
 
+static int mend_end(struct traffic_output *output, char *words, size_t words_size)
+{
+	struct json *json = output->context;
+	_cleanup_free_ char *line = NULL;
+	uint64_t cut = 0;
+	int r;
+
+	if (json->file.is_empty)
+		return 0;
+	r = append_tail_repair(&json->file, JSON_ROW_MAX, &line, &cut, words, words_size);
+	if (r < 0) {
+		append_file_close(&json->file);
+		return r;
+	}
+	json_resume_set(&json->resume, line);
+	if (cut && !json->torn_said) {
+		json->torn_said = true;
+		log_notice("output json:%s: it ended in half a line, left by a meter or a machine "
+			   "that was stopped: its %llu bytes are cut off",
+			   output->target, (unsigned long long)cut);
+	}
+	return 0;
+}
+
 static int open_path(struct traffic_output *output)
 {
 	struct json *json = output->context;
@@ -79,6 +110,8 @@ static int open_path(struct traffic_output *output)
 
 	r = append_file_open(&json->file, AT_FDCWD, output->target, &json->policy, words,
 			     sizeof(words));
+	if (r == 0)
+		r = mend_end(output, words, sizeof(words));
 	if (r == -EPERM)
 		return traffic_output_refuse(output, r, "%s%s", words,
 					     strcmp(output->target, "/dev/stdout") == 0
@@ -162,24 +195,38 @@ static size_t write_standard_output(const struct json *json, const char *text, s
 	return done;
 }
 
+/* The file that the name means, open. What was there of a line cut in two is cut off by the opening, or
+ * in another file: then that line is to be written as a whole. */
+static int prepare_file(struct traffic_output *output)
+{
+	struct json *json = output->context;
+	int r;
+
+	if (json->standard_output)
+		return 0;
+	if (json->file.fd >= 0 && append_file_is_deleted(&json->file))
+		append_file_close(&json->file);
+	if (json->file.fd >= 0)
+		return 0;
+	r = open_path(output);
+	if (r == 0)
+		json->half = 0;
+	return r;
+}
+
 /* The same to the file: all or nothing, but where not even taking back works. */
-static size_t write_file(struct traffic_output *output, const char *text, size_t n, int *ret_error)
+static size_t write_file(struct traffic_output *output, const char *text, size_t n)
 {
 	struct json *json = output->context;
 	size_t written;
-	int r;
+	int r = append_file_write(&json->file, text, n, &written);
 
-	if (json->file.fd >= 0 && append_file_is_deleted(&json->file))
-		append_file_close(&json->file);
-	if (json->file.fd < 0) {
-		*ret_error = open_path(output);
-		if (*ret_error < 0)
-			return 0;
-	}
-	r = append_file_write(&json->file, text, n, &written);
 	if (r == 0)
 		return n;
-	*ret_error = traffic_output_fail(output, r, "write");
+	traffic_output_fail(output, r, "write");
+	/* On a file system that failed and is gone there is nothing to wait for. */
+	if (!append_file_is_named(&json->file, AT_FDCWD, output->target))
+		append_file_close(&json->file);
 	return written;
 }
 
@@ -190,7 +237,7 @@ static size_t put(struct traffic_output *output, const char *text, size_t n)
 	int r = 0;
 
 	if (!json->standard_output)
-		return write_file(output, text, n, &r);
+		return write_file(output, text, n);
 	n = write_standard_output(json, text, n, &r);
 	if (r < 0 && r != -EAGAIN)
 		traffic_output_fail(output, r, "write to standard output");
@@ -201,19 +248,21 @@ static size_t put(struct traffic_output *output, const char *text, size_t n)
 static int put_rest(struct traffic_output *output)
 {
 	struct json *json = output->context;
-	size_t written;
 
 	if (!json->rest)
 		return 0;
-	written = put(output, json->buffer, json->rest);
-	json->rest -= written;
-	memmove(json->buffer, json->buffer + written, json->rest);
-	return json->rest ? -EAGAIN : 0;
+	if (prepare_file(output) < 0)
+		return -EAGAIN;
+	json->half += put(output, json->buffer + json->half, json->rest - json->half);
+	if (json->half < json->rest)
+		return -EAGAIN;
+	json->rest = json->half = 0;
+	return 0;
 }
 
 /* Fill the buffer with lines. Returns of how many records; *ret_size: their bytes. */
 static size_t format_lines(struct json *json, const struct traffic_record *records, size_t n,
-			   size_t *ret_size)
+			   uint64_t batch, size_t *ret_size)
 {
 	struct timespec now = { 0 };
 	char *to = json->buffer;
@@ -226,24 +275,43 @@ static size_t format_lines(struct json *json, const struct traffic_record *recor
 				? NULL
 				: names_user(json->names, records[i].uid, (uint64_t)now.tv_sec);
 
-		to = json_row_append(to, &records[i], user);
+		to = json_row_append(to, &records[i], user, batch);
 	}
 	*ret_size = (size_t)(to - json->buffer);
 	return i;
 }
 
-/* How many lines the first `size` bytes begin, and how long the last of them is beyond. */
-static size_t count_lines(const char *text, size_t size, size_t *ret_rest)
+/* How many lines the first `size` bytes begin; *ret_start: where the last of them does, when it ends
+ * beyond, else `size`. */
+static size_t count_lines(const char *text, size_t size, size_t *ret_start)
 {
-	const char *end = text;
-	size_t lines = 0;
+	size_t at = 0, lines = 0;
 
-	while (end < text + size) {
-		end = (const char *)rawmemchr(end, '\n') + 1;
-		lines++;
+	for (*ret_start = size; at < size; lines++) {
+		size_t start = at;
+
+		at = (size_t)((const char *)rawmemchr(text + at, '\n') + 1 - text);
+		if (at > size)
+			*ret_start = start;
 	}
-	*ret_rest = (size_t)(end - (text + size));
 	return lines;
+}
+
+/* How many records are taken when so much of the buffer got out: also the one whose line was cut in
+ * two, which is kept to be completed. */
+static size_t keep_rest(struct json *json, const struct traffic_record *records, size_t written)
+{
+	size_t start, taken = count_lines(json->buffer, written, &start);
+	const char *line = json->buffer + start;
+
+	if (start == written)
+		return taken;
+	json->half = written - start;
+	json->rest = (size_t)((const char *)rawmemchr(line, '\n') + 1 - line);
+	memmove(json->buffer, line, json->rest);
+	json->rest_packets = records[taken - 1].packets;
+	json->rest_bytes = records[taken - 1].bytes;
+	return taken;
 }
 
 static ssize_t json_write(struct traffic_output *output, const struct traffic_record *records,
@@ -251,19 +319,24 @@ static ssize_t json_write(struct traffic_output *output, const struct traffic_re
 {
 	struct json *json = output->context;
 	size_t size, written, taken;
+	int r;
 
 	if (put_rest(output) < 0)
 		return -EAGAIN;
-	taken = format_lines(json, records, n, &size);
+	if (prepare_file(output) < 0)
+		return -EAGAIN;
+	if (!json->standard_output) {
+		r = json_resume_pass_over(&json->resume, output, &json->policy, records, n);
+		if (r < 0)
+			traffic_output_fail(output, r, "see how far lines came");
+		if (r != 0)
+			return r < 0 ? -EAGAIN : r;
+	}
+	taken = format_lines(json, records, n, output->batch, &size);
 	written = put(output, json->buffer, size);
 	if (written == size)
 		return (ssize_t)taken;
-	taken = count_lines(json->buffer, written, &json->rest);
-	if (json->rest) {
-		memmove(json->buffer, json->buffer + written, json->rest);
-		json->rest_packets = records[taken - 1].packets;
-		json->rest_bytes = records[taken - 1].bytes;
-	}
+	taken = keep_rest(json, records, written);
 	return taken ? (ssize_t)taken : -EAGAIN;
 }
 
@@ -275,9 +348,13 @@ static int json_flush(struct traffic_output *output)
 	if (r < 0 || json->standard_output || json->file.fd < 0 ||
 	    append_file_is_named(&json->file, AT_FDCWD, output->target))
 		return r;
-	/* The next line opens the name anew. */
+	/* The next line opens the name anew. No error that would make the host do that: .resume has to
+	 * live as long as the process. */
 	r = append_file_close(&json->file);
-	return r < 0 ? traffic_output_fail(output, r, "close; the last lines may be missing") : 0;
+	if (r == 0)
+		return 0;
+	traffic_output_fail(output, r, "close; the last lines may be missing");
+	return -EAGAIN;
 }
 
 static void json_close(struct traffic_output *output)

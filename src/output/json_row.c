@@ -6,7 +6,6 @@
  */
 #include "output/json_row.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "output/format.h"
@@ -120,7 +119,8 @@ static char *append_amounts(char *to, const struct traffic_record *record)
 	return format_number(to, record->total_out);
 }
 
-char *json_row_append(char *to, const struct traffic_record *record, const char *user)
+char *json_row_append(char *to, const struct traffic_record *record, const char *user,
+		      uint64_t batch)
 {
 	to = append_owner(to, record, user);
 	to = append_ends(to, record);
@@ -133,5 +133,55 @@ char *json_row_append(char *to, const struct traffic_record *record, const char 
 	to = append_text_or_null(to, record->cgroup, JSON_ROW_CGROUP_MAX);
 	to = PUT(to, ",\"step\":\"");
 	to = format_step(to, record->step);
-	return PUT(to, "\"}\n");
+	to = PUT(to, "\",\"batch\":");
+	to = format_number(to, batch);
+	return PUT(to, "}\n");
+}
+
+/* The text behind `,"key":`, which stands nowhere in a string: a quote in there has a backslash. */
+static const char *find_value(const char *line, const char *key)
+{
+	const char *at = strstr(line, key);
+
+	return at ? at + strlen(key) : NULL;
+}
+
+static bool read_number(const char *line, const char *key, uint64_t *ret)
+{
+	const char *at = find_value(line, key);
+
+	at = at ? format_read_number(at, ret) : NULL;
+	return at && (*at == ',' || strcmp(at, "}") == 0);
+}
+
+static bool read_uid(const char *line, uint32_t *ret)
+{
+	const char *at = find_value(line, ",\"uid\":");
+	uint64_t number;
+
+	if (at && strncmp(at, "null,", 5) == 0) {
+		*ret = TRAFFIC_NO_UID;
+		return true;
+	}
+	if (!read_number(line, ",\"uid\":", &number) || number >= TRAFFIC_NO_UID)
+		return false;
+	*ret = (uint32_t)number;
+	return true;
+}
+
+static bool read_direction(const char *line, uint8_t *ret)
+{
+	const char *at = find_value(line, ",\"direction\":\"");
+	bool in = at && strncmp(at, "in\",", 4) == 0;
+
+	*ret = in ? TRAFFIC_IN : TRAFFIC_OUT;
+	return in || (at && strncmp(at, "out\",", 5) == 0);
+}
+
+bool json_row_read_place(const char *line, struct json_place *ret)
+{
+	return strncmp(line, "{\"time\":", 8) == 0 && read_direction(line, &ret->direction) &&
+	       read_uid(line, &ret->uid) && read_number(line, ",\"total_in\":", &ret->total_in) &&
+	       read_number(line, ",\"total_out\":", &ret->total_out) &&
+	       read_number(line, ",\"batch\":", &ret->batch);
 }

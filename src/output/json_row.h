@@ -3,6 +3,9 @@
 #ifndef OUTPUT_JSON_ROW_H
 #define OUTPUT_JSON_ROW_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <traffic_meter/record.h>
 
 /* Names and paths are cut here, in bytes of their own. */
@@ -13,7 +16,18 @@
 #define JSON_ROW_MAX (1024 + 6 * (JSON_ROW_USER_MAX + 16 + 16 + JSON_ROW_CGROUP_MAX))
 
 /* Write the object, newline included and no NUL, at `to`, where JSON_ROW_MAX bytes have room.
- * user: the uid's name, any bytes; NULL: not known. Returns the end. */
-char *json_row_append(char *to, const struct traffic_record *record, const char *user);
+ * user: the uid's name, any bytes; NULL: not known. batch: struct traffic_output's. Returns the end. */
+char *json_row_append(char *to, const struct traffic_record *record, const char *user,
+		      uint64_t batch);
+
+/* Which record a line was: one of a batch and no other. */
+struct json_place {
+	uint64_t batch, total_in, total_out;
+	uint32_t uid;
+	uint8_t direction;
+};
+
+/* By a line without its newline. false: this is no line of ours, or one without a batch. */
+bool json_row_read_place(const char *line, struct json_place *ret);
 
 #endif

@@ -52,6 +52,7 @@ begin() { # OPTION...
 	for mode in $modes; do
 		mkdir "$work/$mode"
 		meter_instance=test-$$-$mode
+		totals_forget
 		meter_start "$work/$mode/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/$mode" \
 			--interval 1 --records "$mode" "$@"
 		pid_of[$mode]=$meter_pid
@@ -166,6 +167,7 @@ stalled_output() {
 	mkfifo "$work/pipe"
 	exec 7<>"$work/pipe"
 	meter_instance=test-$$-packet
+	totals_forget
 	meter_start "$work/packet/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/packet" \
 		--output json:- --records packet --ring-size 64K --interval 1 >"$work/pipe" 7>&-
 	pid_of[packet]=$meter_pid

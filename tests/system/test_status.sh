@@ -107,22 +107,16 @@ stale_socket() {
 }
 
 two_of_one_name() {
-	local first second bytes
+	local first bytes
 	begin
 	start twin
 	first=$meter_pid
 	mkdir "$work/second"
-	meter_start "$work/second/log" "$METER" run --cgroup "$cgroup" --output "csv:$work/second"
-	second=$meter_pid
-	assert_contains "warning of the second" \
-		"warning: another meter has the instance 'test-$$-twin'.*--instance" "$(cat "$work/second/log")"
+	refuse 1 "'test-$$-twin' is metered by process $first already.*--instance" \
+		"$METER" run --instance "$meter_instance" --cgroup "$cgroup" --output "csv:$work/second"
 	bytes=$(send 20)
 	assert_equal "who answers" "$first" "$(meter_status | json_value 'status["pid"]')"
-	meter_pid=$second
-	meter_stop || fail "exit code $? of the second"
-	assert_equal "bytes of the second" "$bytes" "$(csv_sum out 2 "$work"/second/*_*.log)"
-	assert_equal "who answers" "$first" "$(meter_status | json_value 'status["pid"]')"
-	meter_pid=$first
+	assert_equal "files of the second" "" "$(ls "$work/second")"
 	meter_stop || fail "exit code $? of the first"
 	assert_equal "bytes of the first" "$bytes" "$(csv_sum out 2 "$work"/twin/*_*.log)"
 }
@@ -377,7 +371,7 @@ run_test "usage" usage
 run_test "no meter runs" no_meter
 run_test "text and JSON" text_and_json
 run_test "the socket of a killed meter" stale_socket
-run_test "two meters of one name" two_of_one_name
+run_test "a second meter of one name is refused" two_of_one_name
 run_test "status under a flood, packet records" under_flood packet
 run_test "status under a flood, flow records" under_flood flow
 run_test "no answer" no_answer

@@ -29,7 +29,7 @@ static const char *row_of(const struct traffic_record *record, const char *user)
 	char *end;
 
 	memset(row, '#', sizeof(row));
-	end = json_row_append(row, record, user);
+	end = json_row_append(row, record, user, 7);
 	assert_int_equal(row[JSON_ROW_MAX], '#');
 	*end = '\0';
 	return row;
@@ -59,7 +59,7 @@ static void line_of_a_flow(void **state)
 		"\"protocol\":\"tcp\",\"src\":\"192.168.1.100\",\"dst\":\"8.8.8.8\","
 		"\"src_port\":50000,\"dst_port\":443,\"interface\":\"eth0\",\"bytes\":15000,"
 		"\"wire_bytes\":15600,\"packets\":10,\"total_in\":5,\"total_out\":15000,"
-		"\"program\":\"curl\",\"cgroup\":\"/user.slice\",\"step\":\"flow\"}\n");
+		"\"program\":\"curl\",\"cgroup\":\"/user.slice\",\"step\":\"flow\",\"batch\":7}\n");
 }
 
 static void line_of_what_is_not_known(void **state)
@@ -81,7 +81,7 @@ static void line_of_what_is_not_known(void **state)
 			    "\"src\":null,\"dst\":null,\"src_port\":null,\"dst_port\":null,"
 			    "\"interface\":null,\"bytes\":3,\"wire_bytes\":4,\"packets\":5,"
 			    "\"total_in\":0,\"total_out\":0,\"program\":null,\"cgroup\":null,"
-			    "\"step\":\"total\"}\n");
+			    "\"step\":\"total\",\"batch\":7}\n");
 }
 
 static void line_of_most_bytes(void **state)
@@ -130,7 +130,7 @@ static void parsed_by_another(void **state)
 		"dst "
 		"src_port dst_port interface bytes wire_bytes packets total_in total_out program "
 		"cgroup "
-		"step'.split()\n";
+		"step batch'.split()\n";
 	_cleanup_fclose_ FILE *names = NULL;
 	char rows[512], name_file[512];
 	int status;

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads backwards from the end, and bounded: whoever owns the file may have put anything there. */
+#include "output/append_tail.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+/* Most lines are a lot shorter than the longest there can be. */
+#define FIRST_WINDOW 1024
+
+/* A file system may grow a file before it has the data (power loss): NULs, at most what was written
+ * in the seconds before. */
+#define NULS_MAX (64 << 20)
+
+#define READ_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+
+struct tail {
+	char *line; /* or NULL */
+	off_t end;  /* of the last complete line, its newline included; 0: there is none */
+};
+
+static int read_at(int fd, char *to, size_t n, off_t at)
+{
+	while (n) {
+		ssize_t r = pread(fd, to, n, at);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r < 0 ? -errno : -EIO; /* it has shrunk under us */
+		to += r;
+		at += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+/* *size: where the NULs at the end begin. -EFBIG: they are too many. */
+static int skip_nuls(int fd, off_t *size)
+{
+	const off_t first = *size;
+	char block[4096];
+
+	while (*size > 0) {
+		size_t n = *size < (off_t)sizeof(block) ? (size_t)*size : sizeof(block);
+		int r = read_at(fd, block, n, *size - (off_t)n);
+
+		if (r < 0)
+			return r;
+		while (n && !block[n - 1]) {
+			n--;
+			*size -= 1;
+		}
+		if (n)
+			return 0;
+		if (first - *size > NULS_MAX)
+			return -EFBIG;
+	}
+	return 0;
+}
+
+/* In the last `window` bytes before `end`. -EAGAIN: it takes more of them; but ret->end, if it was
+ * found, is right. */
+static int find_line(int fd, off_t end, size_t window, struct tail *ret)
+{
+	_cleanup_free_ char *text = malloc(window);
+	char *newline, *before;
+	off_t start;
+	int r;
+
+	*ret = (struct tail){ 0 };
+	if (!text)
+		return -ENOMEM;
+	if ((off_t)window > end)
+		window = (size_t)end;
+	start = end - (off_t)window;
+	r = read_at(fd, text, window, start);
+	if (r < 0)
+		return r;
+	newline = memrchr(text, '\n', window);
+	if (!newline && start > 0)
+		return -EAGAIN;
+	if (!newline)
+		return 0;
+	ret->end = start + (newline - text) + 1;
+	before = memrchr(text, '\n', (size_t)(newline - text));
+	if (!before && start > 0)
+		return -EAGAIN;
+	before = before ? before + 1 : text;
+	*newline = '\0';
+	ret->line = strdup(before);
+	return ret->line ? 0 : -ENOMEM;
+}
+
+/* -EFBIG: the piece behind the last line is longer than any line. */
+static int read_tail(int fd, off_t size, size_t line_max, struct tail *ret)
+{
+	off_t end = size;
+	int r = skip_nuls(fd, &end);
+
+	*ret = (struct tail){ 0 };
+	if (r < 0)
+		return r;
+	/* A torn line and a whole one, with its newline and the one before. */
+	r = find_line(fd, end, FIRST_WINDOW, ret);
+	if (r == -EAGAIN)
+		r = find_line(fd, end, 2 * line_max + 2, ret);
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	if (r == 0 && ret->line && strlen(ret->line) > line_max)
+		free(steal_pointer(ret->line));
+	return end - ret->end > (off_t)line_max ? -EFBIG : 0;
+}
+
+int append_tail_repair(struct append_file *file, size_t line_max, char **ret_line,
+		       uint64_t *ret_cut, char *words, size_t words_size)
+{
+	_cleanup_free_ char *line = NULL;
+	struct stat before, now;
+	struct tail tail;
+	int r;
+
+	if (fstat(file->fd, &before) < 0)
+		return -errno;
+	r = read_tail(file->fd, before.st_size, line_max, &tail);
+	line = tail.line;
+	if (r == -EFBIG) {
+		snprintf(words, words_size,
+			 "ends in what is no line of the meter's: look at it, and remove it");
+		return -EPERM;
+	}
+	if (r < 0)
+		return r;
+	/* Somebody who is writing to it at this moment is writing the rest of it, perhaps. */
+	if (fstat(file->fd, &now) < 0)
+		return -errno;
+	*ret_cut = now.st_size == before.st_size ? (uint64_t)(before.st_size - tail.end) : 0;
+	if (*ret_cut && ftruncate(file->fd, tail.end) < 0) {
+		if (errno != EPERM)
+			return -errno;
+		snprintf(words, words_size,
+			 "ends in half a row that can't be cut off: look at lsattr");
+		return -EPERM;
+	}
+	file->is_empty = now.st_size == (off_t)*ret_cut;
+	*ret_line = steal_pointer(line);
+	return 0;
+}
+
+/* Is it what `name` became when it was rotated? */
+static bool is_rotated_name(const char *candidate, const char *name)
+{
+	static const char *const compressed[] = { ".gz", ".xz", ".zst", ".bz2", ".lz4", ".Z" };
+	size_t length = strlen(candidate), n = strlen(name);
+
+	if (strncmp(candidate, name, n) != 0 || (candidate[n] != '.' && candidate[n] != '-'))
+		return false;
+	for (size_t i = 0; i < sizeof(compressed) / sizeof(*compressed); i++) {
+		size_t suffix = strlen(compressed[i]);
+
+		if (length > suffix && strcmp(candidate + length - suffix, compressed[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_later(const struct stat *a, const struct stat *b)
+{
+	return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
+						      : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+/* The newest one's name; empty: there is none. */
+static int find_rotated(DIR *entries, const char *name, const struct append_policy *policy,
+			char ret_name[NAME_MAX + 1])
+{
+	const struct dirent *entry;
+	struct stat newest = { 0 }, status;
+	char words[160];
+
+	*ret_name = '\0';
+	while (errno = 0, (entry = readdir(entries))) {
+		if (!is_rotated_name(entry->d_name, name) ||
+		    fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    append_file_judge(&status, policy, words, sizeof(words)) < 0)
+			continue;
+		if (*ret_name && !is_later(&status, &newest))
+			continue;
+		newest = status;
+		snprintf(ret_name, NAME_MAX + 1, "%s", entry->d_name);
+	}
+	return -errno;
+}
+
+static void close_entries(DIR **entries)
+{
+	if (*entries)
+		closedir(*entries);
+}
+
+/* Of the directory that `path` names something in; *ret_name: what it is called there. */
+static int open_entries(int directory_fd, const char *path, const char **ret_name, DIR **ret)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *directory =
+		slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	_cleanup_close_ int fd = -1;
+
+	if (!directory)
+		return -ENOMEM;
+	fd = openat(directory_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret = fdopendir(fd);
+	if (!*ret)
+		return -errno;
+	steal_fd(&fd);
+	*ret_name = slash ? slash + 1 : path;
+	return 0;
+}
+
+int append_tail_of_rotated(int directory_fd, const char *path, const struct append_policy *policy,
+			   size_t line_max, char **ret_line)
+{
+	_cleanup_(close_entries) DIR *entries = NULL;
+	_cleanup_close_ int fd = -1;
+	char rotated[NAME_MAX + 1], words[160];
+	struct tail tail = { 0 };
+	struct stat status;
+	const char *name = NULL;
+	int r;
+
+	if ((r = open_entries(directory_fd, path, &name, &entries)) < 0 ||
+	    (r = find_rotated(entries, name, policy, rotated)) < 0)
+		return r;
+	*ret_line = NULL;
+	if (!*rotated)
+		return 0;
+	fd = openat(dirfd(entries), rotated, READ_FLAGS);
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (append_file_judge(&status, policy, words, sizeof(words)) < 0)
+		return 0;
+	r = read_tail(fd, status.st_size, line_max, &tail);
+	if (r < 0 && r != -EFBIG)
+		return r;
+	*ret_line = tail.line;
+	return 0;
+}

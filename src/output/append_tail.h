@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The end of a file that a meter before this one appended to: its last complete line, which tells
+ * how far that one came, and behind it the piece of a line that a kill or a power loss may leave.
+ */
+#ifndef OUTPUT_APPEND_TAIL_H
+#define OUTPUT_APPEND_TAIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "output/append_file.h"
+
+/* Cut a torn last line off, so that the next one begins at a line's start. What no meter can have
+ * left there (a piece longer than line_max) is not touched: -EPERM and words, as append_file_open().
+ *
+ * *ret_line: the last complete line without its newline, NUL-terminated, the caller's to free; NULL:
+ * there is none, or none of at most line_max bytes. *ret_cut: how many bytes were cut off.
+ * Other errors are the system's. */
+int append_tail_repair(struct append_file *file, size_t line_max, char **ret_line,
+		       uint64_t *ret_cut, char *words, size_t words_size);
+
+/* The last complete line of the file that `path` meant before it was rotated away: of those named
+ * so with a point or dash and more behind, not compressed, that pass for ours to append to, the one
+ * written last. Only read. NULL: there is none. */
+int append_tail_of_rotated(int directory_fd, const char *path, const struct append_policy *policy,
+			   size_t line_max, char **ret_line);
+
+#endif
