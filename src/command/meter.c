@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "command/meter.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -24,8 +23,6 @@
 #include "util/log.h"
 #include "util/loop.h"
 #include "util/notify.h"
-
-#define NIC_ID_LENGTH_MAX 64
 
 /* How long a record may wait in a ring that never fills to a mark. */
 #define POLL_INTERVAL_MS 200
@@ -50,21 +47,6 @@ struct meter {
 	int control_fd;
 	int lock_fd;
 };
-
-int meter_verify_nic_id(const char *nic_id)
-{
-	size_t length = strlen(nic_id);
-	bool good = length > 0 && length <= NIC_ID_LENGTH_MAX && !strstr(nic_id, "..");
-
-	for (size_t i = 0; i < length; i++)
-		good = good && isprint((unsigned char)nic_id[i]) && nic_id[i] != '/';
-	if (good)
-		return 0;
-	log_error("nic-id '%.*s': it becomes part of file names, so it can't be empty, longer than "
-		  "%d bytes, or hold '/', '..' or unprintable characters",
-		  NIC_ID_LENGTH_MAX, nic_id, NIC_ID_LENGTH_MAX);
-	return -EINVAL;
-}
 
 static uint64_t monotonic_ns(void)
 {
@@ -442,7 +424,7 @@ static int open_all(struct meter *meter)
 	const struct meter_settings *settings = meter->settings;
 	int r;
 
-	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
+	if ((r = outputs_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
 	    (r = open_instance(meter)) < 0 ||
 	    (r = capture_open(&meter->capture, &settings->capture)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0 ||
