@@ -33,18 +33,19 @@ help:
 	@echo 'make lint       format and boundaries'
 	@echo 'make analyze    static analysis: clang-tidy, cppcheck, gcc -fanalyzer'
 	@echo 'make coverage   which lines of src/ the tests run (root)'
-	@echo 'make install    to $$(DESTDIR)$$(PREFIX)'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX), with the systemd unit; make uninstall takes it away'
 	@echo 'make clean'
 	@echo
 	@echo 'PREFIX DESTDIR CC CLANG BPFTOOL PKG_CONFIG CFLAGS LDFLAGS are honoured;'
-	@echo 'O=DIR builds there, SANITIZE=address,undefined with sanitizers, WERROR=1 is strict.'
+	@echo 'O=DIR builds there, SANITIZE=address,undefined with sanitizers, WERROR=1 is strict,'
+	@echo 'LIBSYSTEMD= or LIBSUBID= leaves an optional library out.'
 
 .PHONY: clean
 clean:
 	rm -rf build $(products)
 
 # What a build needs is looked for once, and what is missing named with its packages.
-ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help uninstall,$(MAKECMDGOALS)),)
 need = $(if $(shell $(1) >/dev/null 2>&1 && echo yes),,$(error $(2) not found; install it: \
 	apt-get install $(3) | dnf install $(4) | zypper install $(5)))
 $(call need,command -v $(CLANG),clang,clang,clang,clang)
@@ -58,22 +59,23 @@ $(call need,$(PKG_CONFIG) --exists zlib,zlib,zlib1g-dev,zlib-devel,zlib-devel)
 ifeq ($(origin LIBSUBID),undefined)
 LIBSUBID := $(shell $(CC) $(CPPFLAGS) -E -include shadow/subid.h -x c /dev/null >/dev/null 2>&1 && echo yes)
 endif
+not_built := $(if $(LIBSUBID),,subordinate uids from other sources than /etc/subuid (libsubid-dev))
+
+# The same for what pkg-config knows, a line each: module, variable, what there is not without it, and
+# from which version on. LIBSYSTEMD= leaves that one out although it is there.
+libraries := libbpf inih zlib
+found = $(shell $(PKG_CONFIG) --exists '$(1) $(4)' && echo yes)
+optional = $(if $(filter undefined,$(origin $(2))),$(eval $(2) := $(found)))$(if $($(2)),$(eval \
+	libraries += $(1))$(eval have += -DHAVE_$(2)),$(eval not_built := $(if $(not_built),$(not_built); )$(3)))
 # Sanitizers need calls that a filter refuses (a leak check traces its own process).
-found = $(if $(shell $(PKG_CONFIG) --exists '$(1)' && echo yes),yes)
-LIBCAP_NG ?= $(call found,libcap-ng)
-LIBSECCOMP ?= $(if $(SANITIZE),,$(call found,libseccomp >= 2.4))
-LIBCAP_NG := $(LIBCAP_NG)
-LIBSECCOMP := $(LIBSECCOMP)
-without = $(if $(1),,$(eval not_built := $(if $(not_built),$(not_built); )$(2)))
-not_built :=
-$(call without,$(LIBSUBID),subordinate uids from other sources than /etc/subuid (libsubid-dev))
-$(call without,$(LIBCAP_NG),giving up capabilities (libcap-ng-dev))
-$(call without,$(LIBSECCOMP),a filter of system calls (libseccomp-dev))
+ifdef SANITIZE
+LIBSECCOMP :=
+endif
+$(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
+$(call optional,libcap-ng,LIBCAP_NG,giving up capabilities (libcap-ng-dev))
+$(call optional,libseccomp,LIBSECCOMP,a filter of system calls (libseccomp-dev),>= 2.4)
 endif
 
-libraries := libbpf inih zlib $(if $(LIBCAP_NG),libcap-ng) $(if $(LIBSECCOMP),libseccomp)
-have = $(if $(LIBSUBID),-DHAVE_LIBSUBID) $(if $(LIBCAP_NG),-DHAVE_LIBCAP_NG) \
-	$(if $(LIBSECCOMP),-DHAVE_LIBSECCOMP)
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
 library_libs = $(eval library_libs := $(shell $(PKG_CONFIG) --libs $(libraries)) $(if $(LIBSUBID),-ldl))$(library_libs)
 
@@ -86,7 +88,8 @@ endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
-	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(have) $(CPPFLAGS)
+	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(if $(LIBSUBID),-DHAVE_LIBSUBID) \
+	$(have) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
@@ -147,10 +150,4 @@ include bench/bench.mk
 lint:
 	tests/lint/run
 
-.PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 traffic-meter $(DESTDIR)$(PREFIX)/sbin/traffic-meter
-	install -m 0755 ipmask_tool $(DESTDIR)$(PREFIX)/bin/ipmask_tool
-	install -d $(DESTDIR)$(PREFIX)/include/traffic_meter
-	install -m 0644 include/traffic_meter/*.h $(DESTDIR)$(PREFIX)/include/traffic_meter
+include packaging/install.mk

@@ -11,6 +11,7 @@
 #include "capture/cgroup.h"
 #include "command/command.h"
 #include "command/meter.h"
+#include "command/outputs.h"
 #include "networks/compiled.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -69,7 +70,7 @@ int main(int argc, char **argv)
 		log_error("too many arguments; usage: traffic_meter_user [cgroup_path] [nic_id]");
 		return EXIT_USAGE;
 	}
-	if (meter_verify_nic_id(settings.nic_id) < 0)
+	if (outputs_verify_nic_id(settings.nic_id) < 0)
 		return EXIT_USAGE;
 	if (argc > 1 && *argv[1])
 		settings.cgroup = argv[1];

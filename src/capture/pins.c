@@ -20,18 +20,19 @@
 #define BPFFS "/sys/fs/bpf"
 #define ROOT  BPFFS "/traffic-meter"
 
-static bool is_bpffs(void)
+static bool is_bpffs(const char *path)
 {
 	struct statfs status;
 
-	return statfs(BPFFS, &status) == 0 && status.f_type == BPF_FS_MAGIC;
+	return statfs(path, &status) == 0 && status.f_type == BPF_FS_MAGIC;
 }
 
 static int mount_bpffs(void)
 {
 	if (feature_is_off("bpffs"))
 		return -EOPNOTSUPP;
-	if (is_bpffs())
+	/* A service may see no more of it than the meter's own directory. */
+	if (is_bpffs(ROOT) || is_bpffs(BPFFS))
 		return 0;
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return -errno;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "command/meter.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -18,14 +17,14 @@
 #include "command/confine.h"
 #include "command/control.h"
 #include "command/health.h"
+#include "command/interval.h"
 #include "command/outputs.h"
 #include "command/transfer.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/loop.h"
-
-#define NIC_ID_LENGTH_MAX 64
+#include "util/notify.h"
 
 /* How long a record may wait in a ring that never fills to a mark. */
 #define POLL_INTERVAL_MS 200
@@ -50,21 +49,6 @@ struct meter {
 	int control_fd;
 	int lock_fd;
 };
-
-int meter_verify_nic_id(const char *nic_id)
-{
-	size_t length = strlen(nic_id);
-	bool good = length > 0 && length <= NIC_ID_LENGTH_MAX && !strstr(nic_id, "..");
-
-	for (size_t i = 0; i < length; i++)
-		good = good && isprint((unsigned char)nic_id[i]) && nic_id[i] != '/';
-	if (good)
-		return 0;
-	log_error("nic-id '%.*s': it becomes part of file names, so it can't be empty, longer than "
-		  "%d bytes, or hold '/', '..' or unprintable characters",
-		  NIC_ID_LENGTH_MAX, nic_id, NIC_ID_LENGTH_MAX);
-	return -EINVAL;
-}
 
 static uint64_t monotonic_ns(void)
 {
@@ -103,36 +87,12 @@ static int drain(void *userdata)
 	return transfer_drain(&meter->transfer);
 }
 
-/* What had to be counted further down the ladder than the settings want. */
-static void format_overload(const struct meter *meter, const struct account_sum *sum, char *text,
-			    size_t size)
-{
-	uint64_t by_flow = sum->step_packets[TRAFFIC_STEP_FLOW];
-	uint64_t lower =
-		sum->step_packets[TRAFFIC_STEP_USER] + sum->step_packets[TRAFFIC_STEP_TOTAL];
-
-	if (meter->settings->capture.records == CAPTURE_RECORDS_FLOW)
-		by_flow = 0;
-	text[0] = '\0';
-	if (by_flow || lower)
-		snprintf(text, size,
-			 "; overload: %" PRIu64 " packets summed up by flow, %" PRIu64
-			 " without addresses",
-			 by_flow, lower);
-}
-
-static void log_interval(struct meter *meter)
+static void tell_interval(struct meter *meter)
 {
 	struct account_sum sum = account_next_interval(&meter->account);
 	uint64_t now_ns = monotonic_ns();
-	char overload[128];
 
-	format_overload(meter, &sum, overload, sizeof(overload));
-	log_info("%.1f s: in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64
-		 " packets, %" PRIu64 " bytes; %" PRIu32 " users%s",
-		 (double)(now_ns - meter->interval_start_ns) / 1e9, sum.packets[TRAFFIC_IN],
-		 sum.bytes[TRAFFIC_IN], sum.packets[TRAFFIC_OUT], sum.bytes[TRAFFIC_OUT], sum.users,
-		 overload);
+	interval_tell(&sum, now_ns - meter->interval_start_ns, meter->settings->capture.records);
 	meter->interval_start_ns = now_ns;
 }
 
@@ -145,7 +105,7 @@ static int on_interval(void *userdata)
 		return r;
 	r = drain(meter);
 	account_write_state(&meter->account);
-	log_interval(meter);
+	tell_interval(meter);
 	return r;
 }
 
@@ -185,10 +145,12 @@ static int on_cgroups(void *userdata)
 
 static void reload(struct meter *meter)
 {
+	notify_reloading();
 	if (meter->settings->untracked && load_networks(meter) < 0)
 		log_warning("the untracked list stays as it was");
 	account_reload(&meter->account);
 	outputs_flush(&meter->outputs);
+	notify_ready();
 }
 
 static int on_signal(void *userdata)
@@ -305,7 +267,8 @@ static int open_timers(struct meter *meter)
 		    0 ||
 	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
 	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
-				on_interval, meter)) < 0)
+				on_interval, meter)) < 0 ||
+	    (r = notify_watch(loop)) < 0)
 		return log_error_errno(r, "set up the timers");
 	if (!settings->duration_s)
 		return 0;
@@ -360,6 +323,7 @@ static int stop(struct meter *meter, int result)
 	bool hung, failed;
 	int r;
 
+	notify_stopping();
 	capture_detach(meter->capture);
 	meter->transfer.has_last = capture_persists(meter->capture);
 	meter->transfer.spans_left = TRANSFER_LAST_SPANS;
@@ -374,7 +338,7 @@ static int stop(struct meter *meter, int result)
 	result = result < 0 ? result : r < 0 ? r : 0;
 	r = read_health(meter, &health);
 	result = result < 0 ? result : r;
-	log_interval(meter);
+	tell_interval(meter);
 	hung = outputs_stop(&meter->outputs, deadline_ns, health.outputs) == -ETIMEDOUT;
 	r = account_close_state(&meter->account, monotonic_ns() + STOP_REST_S * 1000000000ull);
 	hung = hung || r == -ETIMEDOUT;
@@ -434,7 +398,7 @@ static int open_all(struct meter *meter)
 	struct identity identity;
 	int r;
 
-	if ((r = meter_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
+	if ((r = outputs_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
 	    (r = open_instance(meter)) < 0 || (r = confine_join(settings, &identity)) < 0 ||
 	    (r = capture_open(&meter->capture, &settings->capture)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0)
@@ -473,6 +437,8 @@ static int run_loop(struct meter *meter)
 	log_notice("metering %s", meter->cgroup);
 	for (size_t i = 0; i < settings->outputs.n; i++)
 		log_notice("records go to %s", settings->outputs.values[i]);
+	notify_status("metering");
+	notify_ready();
 	return loop_run(&meter->loop);
 }
 

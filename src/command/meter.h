@@ -30,9 +30,6 @@ struct meter_settings {
 	uint64_t duration_s; /* 0: until stopped */
 };
 
-/* Whether a nic_id can be part of a file's name: 0; or -EINVAL, logged. */
-int meter_verify_nic_id(const char *nic_id);
-
 /* Meter until SIGINT, SIGTERM or the end of the duration. SIGHUP reads the untracked list again
  * and has the outputs open their files again. 0 or an error, logged. */
 int meter_run(const struct meter_settings *settings);

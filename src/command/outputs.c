@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "command/outputs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "util/log.h"
+
+#define NIC_ID_LENGTH_MAX 64
 
 /* For an output whose time another one has used up. */
 #define STOP_LEAST_NS 2000000000ull
@@ -16,6 +19,21 @@ static uint64_t monotonic_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int outputs_verify_nic_id(const char *nic_id)
+{
+	size_t length = strlen(nic_id);
+	bool good = length > 0 && length <= NIC_ID_LENGTH_MAX && !strstr(nic_id, "..");
+
+	for (size_t i = 0; i < length; i++)
+		good = good && isprint((unsigned char)nic_id[i]) && nic_id[i] != '/';
+	if (good)
+		return 0;
+	log_error("nic-id '%.*s': it becomes part of file names, so it can't be empty, longer than "
+		  "%d bytes, or hold '/', '..' or unprintable characters",
+		  NIC_ID_LENGTH_MAX, nic_id, NIC_ID_LENGTH_MAX);
+	return -EINVAL;
 }
 
 int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, const char *nic_id,

@@ -26,6 +26,9 @@ struct outputs {
 	struct output_sum missed[OUTPUTS_MAX];
 };
 
+/* Whether a nic_id can be part of a file's name: 0; or -EINVAL, logged. */
+int outputs_verify_nic_id(const char *nic_id);
+
 /* As output_queue_new(), for each SPEC. On an error those that were opened stay open. */
 int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, const char *nic_id,
 		 int room_fd);
