@@ -155,11 +155,14 @@ static int give_directory(const char *path, uid_t uid, gid_t gid)
 	return r;
 }
 
+/* In a directory that is the user's already, what is root's is opened before the user is, and can be
+ * removed: a service need not have the right to give things away. */
 int pins_give(const struct pins *pins, uid_t uid, gid_t gid)
 {
 	_cleanup_free_ char *path = NULL;
+	struct stat status;
 
-	if (!pins->directory)
+	if (!pins->directory || (fstat(pins->fd, &status) == 0 && status.st_uid == uid))
 		return 0;
 	return path_of(pins, ".", "", &path) < 0 ? -ENOMEM : give_directory(path, uid, gid);
 }
