@@ -50,12 +50,9 @@ int confine_join(const struct meter_settings *settings, struct identity *ret)
  * be complained of by who opens it. */
 static int give_directory(const char *path, const struct identity *identity)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat status;
 
-	if (mkdir(path, 0750) && errno != EEXIST)
-		return log_error_errno(-errno, "make the state directory %s", path);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &status))
 		return log_error_errno(-errno, "open the state directory %s", path);
 	if (status.st_uid == 0 && fchown(fd, identity->uid, identity->gid))
@@ -67,14 +64,16 @@ static int give_directory(const char *path, const struct identity *identity)
 int confine_give(const struct meter_settings *settings, struct capture *capture,
 		 const struct identity *identity)
 {
+	const char *state = settings->state_directory;
 	int r;
 
+	/* It has to be there before the list of files is closed. */
+	if (state && mkdir(state, 0750) && errno != EEXIST)
+		return log_error_errno(-errno, "make the state directory %s", state);
 	if (!identity->user || identity->uid == 0)
 		return 0;
 	r = capture_give(capture, identity->uid, identity->gid);
-	return r == 0 && settings->state_directory
-		       ? give_directory(settings->state_directory, identity)
-		       : r;
+	return r == 0 && state ? give_directory(state, identity) : r;
 }
 
 /* Some are given CAP_SYS_ADMIN alone (a container that is older than CAP_BPF), which stands for it. */
