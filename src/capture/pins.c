@@ -134,8 +134,12 @@ static int give_directory(const char *path, uid_t uid, gid_t gid)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
-	int r = directory && lchown(path, uid, gid) == 0 ? 0 : -errno;
+	int r = 0;
 
+	if (!directory)
+		return -errno;
+	if (lchown(path, uid, gid))
+		r = -errno;
 	while (r == 0 && (entry = readdir(directory))) {
 		_cleanup_free_ char *file = NULL;
 
@@ -150,8 +154,7 @@ static int give_directory(const char *path, uid_t uid, gid_t gid)
 			r = -errno;
 		}
 	}
-	if (directory)
-		closedir(directory);
+	closedir(directory);
 	return r;
 }
 

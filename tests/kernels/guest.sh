@@ -503,7 +503,9 @@ test_persist() {
 	begin
 	meter_run --interval 1 --persist
 	exchange $anna $bert 127.0.0.1 400 100
-	meter_end
+	meter_stop || { cat "$work/log" && fail "the meter ended with $?"; }
+	assert_contains "audit" 'lost 0 bytes; 0 bytes are in the kernel .*; audit: 0 bytes unaccounted' \
+		"$(<"$work/log")"
 	exchange $anna $bert ::1 200 333
 	meter_run --interval 1
 	meter_end
