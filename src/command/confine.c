@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -142,7 +143,7 @@ static bool find_directory(const char *path, char ret[PATH_MAX])
 {
 	char directory[PATH_MAX];
 
-	strcpy(directory, path);
+	snprintf(directory, sizeof(directory), "%s", path);
 	return realpath(dirname(directory), ret) && strcmp(ret, "/") != 0 &&
 	       strcmp(ret, "/etc") != 0;
 }
@@ -157,7 +158,7 @@ static void add_around(struct rules *rules, const char *path, bool write)
 		return;
 	rules->n_paths++;
 	if (!find_directory(path, around))
-		strcpy(around, path);
+		snprintf(around, PATH_MAX, "%s", path);
 	add_rule(rules, around, write);
 }
 

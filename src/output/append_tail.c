@@ -189,6 +189,7 @@ static int find_rotated(DIR *entries, const char *name, const struct append_poli
 	char words[160];
 
 	*ret_name = '\0';
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it was opened */
 	while (errno = 0, (entry = readdir(entries))) {
 		if (!is_rotated_name(entry->d_name, name) ||
 		    fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||

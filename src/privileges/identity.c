@@ -13,6 +13,7 @@
 /* At the start, with one thread: so the plain calls will do. */
 static int find_user(struct identity *identity, const char *name)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): see above */
 	const struct passwd *entry = (errno = 0, getpwnam(name));
 
 	if (!entry && errno && errno != ENOENT && errno != ESRCH)
@@ -40,6 +41,7 @@ static int find_user(struct identity *identity, const char *name)
 
 static int find_group(struct identity *identity, const char *name)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): likewise */
 	const struct group *entry = (errno = 0, getgrnam(name));
 
 	if (!entry && errno && errno != ENOENT && errno != ESRCH)
