@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -45,7 +46,21 @@ static int make_directory(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int pins_open(struct pins *pins, const char *instance)
+/* As that user, where the directory above is theirs already: a service need not have the right to give
+ * things away. Else it is given to them later. */
+static int make_directory_of(const char *path, uid_t owner)
+{
+	int r;
+
+	if (owner == geteuid())
+		return make_directory(path);
+	setfsuid(owner);
+	r = make_directory(path);
+	setfsuid(geteuid());
+	return r < 0 ? make_directory(path) : 0;
+}
+
+int pins_open(struct pins *pins, const char *instance, uid_t owner)
 {
 	_cleanup_free_ char *directory = NULL;
 	int r;
@@ -62,7 +77,7 @@ int pins_open(struct pins *pins, const char *instance)
 		if (*c == '.')
 			*c = '+';
 	if ((r = mount_bpffs()) < 0 || (r = make_directory(ROOT)) < 0 ||
-	    (r = make_directory(directory)) < 0) {
+	    (r = make_directory_of(directory, owner)) < 0) {
 		log_warning_errno(r,
 				  "keep metering in " ROOT "; should this meter be killed, what it "
 				  "has not written then is lost, and nothing is metered until "
