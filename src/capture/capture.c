@@ -142,7 +142,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	capture->interfaces.netlink_fd = -1;
 	capture->hooks = HOOKS_NONE;
 	capture->journal.kept.fd = capture->kept.fd = -1;
-	if ((r = pins_open(&capture->pins, settings->instance)) < 0 ||
+	if ((r = pins_open(&capture->pins, settings->instance, settings->user)) < 0 ||
 	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
 		return r;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
