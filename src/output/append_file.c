@@ -109,7 +109,7 @@ bool append_policy_may_give(void)
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
 	const uint32_t needed = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE;
 
-	return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective & needed) == needed;
+	return syscall(SYS_capget, &header, sets) == 0 && (sets[0].permitted & needed) == needed;
 }
 
 static const char *type_words(mode_t mode)

@@ -136,6 +136,8 @@ static int csv_init(struct traffic_output *output)
 	r = append_policy_init(&csv->folder.policy, output, csv->mode, csv->group);
 	if (r < 0)
 		return r;
+	if (csv->owner == CSV_OWNER_USER)
+		output->needs |= TRAFFIC_NEED_GIVE | TRAFFIC_NEED_OTHERS;
 	if (csv->owner == CSV_OWNER_USER && !append_policy_may_give())
 		return traffic_output_refuse(output, -EPERM,
 					     "owner=user gives files to other users, which takes "
