@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -45,6 +46,22 @@ static int make_directory(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
+/* Where what is above it is a user's (a service's, who becomes that user later), it is made by that user's
+ * hand: there need not be a right to give it away afterwards. */
+static int make_instance(const char *path)
+{
+	_cleanup_close_ int above = open(ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat status;
+	int r;
+
+	if (above < 0 || fstat(above, &status) < 0)
+		return -errno;
+	setfsuid(status.st_uid);
+	r = mkdirat(above, path + strlen(ROOT "/"), 0700) && errno != EEXIST ? -errno : 0;
+	setfsuid(geteuid());
+	return r;
+}
+
 int pins_open(struct pins *pins, const char *instance)
 {
 	_cleanup_free_ char *directory = NULL;
@@ -62,7 +79,7 @@ int pins_open(struct pins *pins, const char *instance)
 		if (*c == '.')
 			*c = '+';
 	if ((r = mount_bpffs()) < 0 || (r = make_directory(ROOT)) < 0 ||
-	    (r = make_directory(directory)) < 0) {
+	    (r = make_instance(directory)) < 0) {
 		log_warning_errno(r,
 				  "keep metering in " ROOT "; should this meter be killed, what it "
 				  "has not written then is lost, and nothing is metered until "
