@@ -106,6 +106,12 @@ static int load(struct capture *capture, uint64_t generation)
 	if (r < 0)
 		return r;
 	r = open_live(capture, generation);
+	if (r == -E2BIG) {
+		log_error("%d meters were killed before they had read what those before them left "
+			  "in %s: 'traffic-meter detach' writes and removes it",
+			  JOURNAL_SETS_MAX, capture->pins.directory);
+		return r;
+	}
 	if (r < 0)
 		return log_error_errno(r, "open the BPF ring and tables");
 	r = interfaces_open(&capture->interfaces, &settings->interfaces,
@@ -131,11 +137,12 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 
 	if (!capture)
 		return log_error_errno(-ENOMEM, "start");
+	libbpf_set_print(load_print_libbpf);
 	capture->settings = settings;
 	capture->interfaces.netlink_fd = -1;
 	capture->hooks = HOOKS_NONE;
 	capture->journal.kept.fd = capture->kept.fd = -1;
-	if ((r = pins_open(&capture->pins, settings->instance)) < 0 ||
+	if ((r = pins_open(&capture->pins, settings->instance, settings->user)) < 0 ||
 	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
 		return r;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);

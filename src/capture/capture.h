@@ -57,6 +57,7 @@ struct capture_settings {
 	bool count_nested; /* sockets in network namespaces of nested user namespaces too */
 	const char *
 		instance; /* what its meters pin and attach is taken over; NULL: nothing is pinned */
+	uid_t user;	  /* whose process it will be */
 	bool persist;	  /* what is attached stays so at the end */
 	bool left_over_only; /* attach nothing: read what a meter that is gone has left */
 };

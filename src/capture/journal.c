@@ -93,10 +93,11 @@ void journal_commit(struct journal *journal, uint64_t ring_end, const struct jou
 void journal_end(struct journal *journal)
 {
 	struct journal_page *page = journal->page;
-	struct journal_set *set = journal_set(journal, page->span.generation);
 
-	if (set)
-		*set = page->span.set_after;
+	/* It may have gone with its set. */
+	for (int i = 0; i < JOURNAL_SETS_MAX; i++)
+		if (page->sets[i].generation == page->span.generation)
+			page->sets[i] = page->span.set_after;
 	in_order();
 	page->span.number = 0;
 	in_order();

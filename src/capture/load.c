@@ -38,7 +38,7 @@ _Static_assert((int)CAPTURE_OWNER_PROCESS == METER_OWNER_PROCESS &&
 		       (int)CAPTURE_OWNER_SOCKET == METER_OWNER_SOCKET,
 	       "both halves mean the same by a policy");
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+int load_print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	char text[1024];
 	size_t length;
@@ -265,7 +265,6 @@ int load_programs(const struct capture_settings *settings, int sockets_fd,
 	enum capture_owner owner = choose_owner(settings->owner);
 	int r;
 
-	libbpf_set_print(print_libbpf);
 	if (!is_like_ours(sockets_fd))
 		sockets_fd = -1;
 	r = try_load(settings, owner, false, sockets_fd, ret);

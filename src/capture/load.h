@@ -5,7 +5,12 @@
 
 #include "capture/capture.h"
 
+#include <bpf/libbpf.h>
+
 struct traffic_meter_bpf;
+
+/* For libbpf_set_print(): what libbpf says is for --log-level debug. */
+int load_print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments);
 
 /* sockets_fd: of the map in which a meter before has remembered sockets, or -1.
  * *ret is the caller's, to be freed with traffic_meter_bpf__destroy(). An error is logged. */

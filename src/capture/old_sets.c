@@ -19,16 +19,18 @@ static void see_set(void *userdata, const char *name)
 	old->sets = grown;
 	if (!generation)
 		return;
+	if (generation >= old->next)
+		old->next = generation + 1;
 	r = set_open_pinned(&grown[old->n], generation, old->pins, old->journal);
 	if (r == 0)
 		old->n++;
 	else if (r == -ENOENT)
 		pins_remove(old->pins, name);
 	else
-		log_warning_errno(r,
-				  "open what a meter that is gone has counted, in %s of %s; it "
-				  "stays there",
-				  name, old->pins->directory);
+		old->failed = log_warning_errno(r,
+						"open what a meter that is gone has counted, in %s "
+						"of %s; it stays there",
+						name, old->pins->directory);
 }
 
 static int compare_sets(const void *a, const void *b)
@@ -38,14 +40,34 @@ static int compare_sets(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static struct set *find_set(struct old_sets *old, uint64_t generation)
+{
+	for (size_t i = 0; i < old->n; i++)
+		if (old->sets[i].generation == generation)
+			return &old->sets[i];
+	return NULL;
+}
+
+/* Of a set that was removed by one who was killed then. */
+static void forget_removed(struct old_sets *old)
+{
+	for (int i = 0; i < JOURNAL_SETS_MAX; i++) {
+		struct journal_set *set = &old->journal->page->sets[i];
+
+		if (!find_set(old, set->generation))
+			set->generation = 0;
+	}
+}
+
 uint64_t old_sets_open(struct old_sets *old, const struct pins *pins, struct journal *journal)
 {
-	*old = (struct old_sets){ .pins = pins, .journal = journal };
+	*old = (struct old_sets){ .pins = pins, .journal = journal, .next = 1 };
 	pins_each(pins, SET_PREFIX, see_set, old);
-	if (!old->n)
-		return 1;
-	qsort(old->sets, old->n, sizeof(*old->sets), compare_sets);
-	return old->sets[old->n - 1].generation + 1;
+	if (!old->failed)
+		forget_removed(old);
+	if (old->n)
+		qsort(old->sets, old->n, sizeof(*old->sets), compare_sets);
+	return old->next;
 }
 
 void old_sets_close(struct old_sets *old)
@@ -54,14 +76,6 @@ void old_sets_close(struct old_sets *old)
 		set_close(&old->sets[i]);
 	free(old->sets);
 	*old = (struct old_sets){ 0 };
-}
-
-static struct set *find_set(struct old_sets *old, uint64_t generation)
-{
-	for (size_t i = 0; i < old->n; i++)
-		if (old->sets[i].generation == generation)
-			return &old->sets[i];
-	return NULL;
 }
 
 /* What was handed on before the meter was killed is not there to be read any more. */

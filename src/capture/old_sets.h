@@ -17,6 +17,8 @@ struct old_sets {
 	struct journal *journal; /* likewise */
 	struct set *sets;	 /* the oldest first */
 	size_t n;
+	uint64_t next;		    /* number of the next set */
+	int failed;		    /* the error by which one could not be opened, or 0 */
 	struct journal_sum adopted; /* what was in them */
 };
 

@@ -46,23 +46,21 @@ static int make_directory(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-/* Where what is above it is a user's (a service's, who becomes that user later), it is made by that user's
- * hand: there need not be a right to give it away afterwards. */
-static int make_instance(const char *path)
+/* As that user, where the directory above is theirs already: a service need not have the right to give
+ * things away. Else it is given to them later. */
+static int make_directory_of(const char *path, uid_t owner)
 {
-	_cleanup_close_ int above = open(ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat status;
 	int r;
 
-	if (above < 0 || fstat(above, &status) < 0)
-		return -errno;
-	setfsuid(status.st_uid);
-	r = mkdirat(above, path + strlen(ROOT "/"), 0700) && errno != EEXIST ? -errno : 0;
+	if (owner == geteuid())
+		return make_directory(path);
+	setfsuid(owner);
+	r = make_directory(path);
 	setfsuid(geteuid());
-	return r;
+	return r < 0 ? make_directory(path) : 0;
 }
 
-int pins_open(struct pins *pins, const char *instance)
+int pins_open(struct pins *pins, const char *instance, uid_t owner)
 {
 	_cleanup_free_ char *directory = NULL;
 	int r;
@@ -79,7 +77,7 @@ int pins_open(struct pins *pins, const char *instance)
 		if (*c == '.')
 			*c = '+';
 	if ((r = mount_bpffs()) < 0 || (r = make_directory(ROOT)) < 0 ||
-	    (r = make_instance(directory)) < 0) {
+	    (r = make_directory_of(directory, owner)) < 0) {
 		log_warning_errno(r,
 				  "keep metering in " ROOT "; should this meter be killed, what it "
 				  "has not written then is lost, and nothing is metered until "

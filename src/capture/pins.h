@@ -22,9 +22,9 @@ struct pins {
 	int fd;		 /* of it */
 };
 
-/* Make the directory, and mount bpffs where nobody has. instance: NULL: nothing is to be pinned. Where
- * that can't be done it is said, with what it costs, and nothing is pinned. 0 or -ENOMEM. */
-int pins_open(struct pins *pins, const char *instance);
+/* Make the directory, and mount bpffs where nobody has. instance: NULL: nothing is to be pinned. owner:
+ * whose it will be. Where that can't be done it is said, with what it costs, and nothing is pinned. 0 or -ENOMEM. */
+int pins_open(struct pins *pins, const char *instance, uid_t owner);
 
 /* What is pinned stays. */
 void pins_close(struct pins *pins);

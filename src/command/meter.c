@@ -38,6 +38,7 @@
 struct meter {
 	const struct meter_settings *settings;
 	struct capture *capture;
+	struct capture_settings capture_settings;
 	struct account account;
 	struct loop loop;
 	struct outputs outputs;
@@ -391,6 +392,13 @@ static int open_instance(struct meter *meter)
 	return 0;
 }
 
+static int open_capture(struct meter *meter, const struct identity *identity)
+{
+	meter->capture_settings = meter->settings->capture;
+	meter->capture_settings.user = identity->user ? identity->uid : geteuid();
+	return capture_open(&meter->capture, &meter->capture_settings);
+}
+
 /* The order is confine.h's: each right is given up when it is needed no more. */
 static int open_all(struct meter *meter)
 {
@@ -400,7 +408,7 @@ static int open_all(struct meter *meter)
 
 	if ((r = outputs_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
 	    (r = open_instance(meter)) < 0 || (r = confine_join(settings, &identity)) < 0 ||
-	    (r = capture_open(&meter->capture, &settings->capture)) < 0 ||
+	    (r = open_capture(meter, &identity)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0)
 		return r;
 	open_control(meter);
