@@ -184,6 +184,16 @@ static int attach_programs(struct capture *capture, const char *cgroup_path, int
 	return r;
 }
 
+/* Nothing stays attached of a start that failed, unless it is in the place of what was there: then that
+ * goes on being counted, for the next start. */
+static void give_up_attaching(struct capture *capture)
+{
+	if (capture->old.n)
+		return;
+	hooks_detach(&capture->hooks, &capture->pins);
+	capture->attached = false;
+}
+
 int capture_attach(struct capture *capture, const char *cgroup_path)
 {
 	_cleanup_close_ int fd = -1;
@@ -194,8 +204,10 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 		if (fd < 0)
 			return log_error_errno(errno, "open the cgroup %s", cgroup_path);
 		r = attach_programs(capture, cgroup_path, fd);
-		if (r < 0)
+		if (r < 0) {
+			give_up_attaching(capture);
 			return r;
+		}
 	} else {
 		hooks_detach(&capture->hooks, &capture->pins);
 		frames_remove_left(&capture->pins, filter_handle(capture->settings->instance));
@@ -220,7 +232,8 @@ void capture_detach(struct capture *capture)
 
 void capture_remove(struct capture *capture)
 {
-	if (capture_persists(capture))
+	/* A set that could not be opened holds what nobody has read. */
+	if (capture_persists(capture) || capture->old.failed)
 		return;
 	pins_remove_all(&capture->pins);
 }
@@ -235,7 +248,7 @@ void capture_close(struct capture *capture)
 	/* A start that failed leaves nothing of its own, and all that was there. */
 	if (capture->live.generation && !capture->attached)
 		set_remove(&capture->live, &capture->pins);
-	if (capture->journal.page && !capture->attached && !capture->old.n)
+	if (capture->journal.page && !capture->attached && !capture->old.n && !capture->old.failed)
 		pins_remove_all(&capture->pins);
 	set_close(&capture->live);
 	old_sets_close(&capture->old);
