@@ -164,7 +164,7 @@ wait_quiet() {
 # A line "NAME RUN_TIME_NS RUN_CNT" for each program of the cgroup, in order of its id.
 program_times() {
 	local id
-	bpftool cgroup show "$cgroup" | awk 'NR > 1 { print $1 }' | sort -n | while read -r id; do
+	bpftool cgroup show "$cgroup" | awk 'NR > 1 { print $1 }' | sort -nu | while read -r id; do
 		bpftool prog show id "$id"
 	done | awk '
 		function after(word,  i) { for (i = 1; i < NF; i++) if ($i == word) return $(i + 1); return 0 }
@@ -182,7 +182,7 @@ kernel_ns() {
 	ns=$(paste -d' ' <(echo "$before") <(echo "$after") | awk -v packets="$packets" '
 		{ ns += $5 - $2; runs += $6 - $3; programs++ }
 		END {
-			if (programs == 2 && runs == 2 * packets)
+			if (programs >= 1 && runs == 2 * packets)
 				printf "%.1f\n", ns / packets
 			else
 				printf "bench: %d programs ran %d times for %d packets\n", programs, runs,

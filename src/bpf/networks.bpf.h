@@ -113,9 +113,9 @@ static __always_inline bool networks_hold(const struct networks_set *set, __u32 
 	return networks_hold_ipv6(set, active, source ? flow->source : flow->destination);
 }
 
-static __always_inline bool networks_judge(const struct networks_set *set, __u32 active,
-					   const struct flow_key *flow,
-					   enum meter_direction direction)
+/* Its answer is remembered with the socket, so few packets come here: a function of its own. */
+static __noinline bool networks_judge(const struct networks_set *set, __u32 active,
+				      const struct flow_key *flow, enum meter_direction direction)
 {
 	switch (settings.match) {
 	case METER_MATCH_EITHER:
@@ -179,13 +179,12 @@ static __always_inline bool networks_untracked(const struct flow_key *flow,
 	set = &networks_control.sets[active];
 	if (!networks_any(set))
 		return false;
-	if (!kept)
-		return networks_judge(set, active, flow, direction);
 	key = networks_verdict_key(set, flow, direction);
-	if ((kept->verdict & ~1ull) == key)
+	if (kept && (kept->verdict & ~1ull) == key)
 		return kept->verdict & 1;
 	untracked = networks_judge(set, active, flow, direction);
-	kept->verdict = key | untracked;
+	if (kept)
+		kept->verdict = key | untracked;
 	return untracked;
 }
 

@@ -128,14 +128,14 @@ static __always_inline void owner_of_socket(struct __sk_buff *skb, __u64 socket,
 /* What is known of the owner, and in *ret_uid who is charged. kept: NULL where nothing could be
  * remembered. room: for what is known when that is nowhere else. */
 static __always_inline const struct owner *owner_find(struct __sk_buff *skb, struct bpf_sock *sk,
-						      struct remembered *kept,
+						      struct remembered *kept, __u64 socket,
 						      enum meter_direction direction,
 						      struct owner *room, __u32 *ret_uid)
 {
 	bool charged = false;
 
 	if (kept && settings.owner != METER_OWNER_SOCKET && direction == METER_OUT &&
-	    !(kept->socket & SOCKET_KERNELS) && owner_in_system_call(sk, kept->socket))
+	    !(socket & SOCKET_KERNELS) && owner_in_system_call(sk, socket))
 		charged = settings.task_btf ? owner_refresh(kept, ret_uid)
 					    : owner_refresh_probed(kept, ret_uid);
 	if (kept && kept->task) {
@@ -143,10 +143,7 @@ static __always_inline const struct owner *owner_find(struct __sk_buff *skb, str
 			*ret_uid = owner_charged(kept->owner.uid, kept->owner.login_uid);
 		return &kept->owner;
 	}
-	if (kept)
-		owner_of_socket(skb, kept->socket, kept->owner.cgroup, room);
-	else
-		owner_of_socket(skb, socket_look(sk), bpf_skb_cgroup_id(skb), room);
+	owner_of_socket(skb, socket, kept ? kept->owner.cgroup : bpf_skb_cgroup_id(skb), room);
 	*ret_uid = room->uid;
 	return room;
 }

@@ -48,42 +48,40 @@ static __always_inline const void *packet_at(struct __sk_buff *skb, __u32 offset
 	void *data = (void *)(unsigned long)skb->data;
 	void *end = (void *)(unsigned long)skb->data_end;
 
-	if (offset <= 0xffff && data + offset + size <= end)
+	if (likely(offset <= 0xffff && data + offset + size <= end))
 		return __builtin_assume_aligned(data + offset, 4);
 	return bpf_skb_load_bytes(skb, offset, buffer, size) ? 0 : buffer;
 }
 
-/* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. */
-static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, __u32 start, __u32 offset,
-					       const struct packet *packet)
+/* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. Returns the
+ * bytes of those beside the first's. */
+static __noinline __u32 packet_gso_extra(struct __sk_buff *skb, __u32 start, __u32 offset,
+					 __u8 protocol)
 {
-	__u32 segments = skb->gso_segs, size = skb->gso_size, headers = offset - start + 8;
+	__u32 size = skb->gso_size, segments = skb->gso_segs, headers = offset - start + 8;
 	const __u8 *data_offset;
 	__u8 buffer;
 
-	if (!size)
-		return packet->bytes;
-	if (packet->flow.protocol == IPPROTO_TCP) {
+	if (protocol == IPPROTO_TCP) {
 		data_offset = packet_at(skb, offset + 12, &buffer, sizeof(buffer));
 		if (!data_offset)
-			return packet->bytes;
+			return 0;
 		headers = offset - start + (*data_offset >> 4) * 4;
 	}
 	/* A virtual machine's or tunnel's packet may come with the size alone. */
-	if (!segments && packet->bytes > headers)
-		segments = (packet->bytes - headers + size - 1) / size;
-	return segments > 1 ? packet->bytes + (segments - 1) * headers : packet->bytes;
+	if (!segments && skb->len - start > headers)
+		segments = (skb->len - start - headers + size - 1) / size;
+	return segments > 1 ? (segments - 1) * headers : 0;
 }
 
 static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 start, __u32 offset,
-						   bool first_fragment, struct packet *packet)
+						   struct packet *packet)
 {
 	const __be16 *ports;
 	__u32 buffer;
 
-	packet->wire_bytes = packet_wire_bytes(skb, start, offset, packet);
-	if (!first_fragment)
-		return;
+	if (skb->gso_size)
+		packet->wire_bytes += packet_gso_extra(skb, start, offset, packet->flow.protocol);
 	switch (packet->flow.protocol) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
@@ -97,8 +95,9 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 	}
 }
 
-static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, __u32 start,
-					      struct packet *packet)
+/* Returns where the transport's header is; 0: here is none. */
+static __always_inline __u32 packet_parse_ipv4(struct __sk_buff *skb, __u32 start,
+					       struct packet *packet)
 {
 	const struct iphdr *header;
 	struct iphdr buffer;
@@ -106,37 +105,35 @@ static __always_inline void packet_parse_ipv4(struct __sk_buff *skb, __u32 start
 
 	header = packet_at(skb, start, &buffer, sizeof(buffer));
 	if (!header)
-		return;
+		return 0;
 	header_size = (header->version_ihl & 0x0f) * 4;
 	if (header->version_ihl >> 4 != 4 || header_size < sizeof(*header))
-		return;
+		return 0;
 
 	packet->flow.family = 4;
 	packet->flow.protocol = header->protocol;
 	packet->flow.source[0] = header->saddr;
 	packet->flow.destination[0] = header->daddr;
-	packet_parse_transport(skb, start, start + header_size,
-			       !(header->frag_off & bpf_htons(0x1fff)), packet);
+	return header->frag_off & bpf_htons(0x1fff) ? 0 : start + header_size;
 }
 
-/* Walk the extension headers to the transport. Where the walk ends early (more headers than the
+/* Walk the extension headers from the offset on. Where the walk ends early (more headers than the
  * standard has, a cut packet, ESP) the protocol is the last one read and the ports stay 0. */
-static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u32 start, __u8 next,
-						      struct packet *packet)
+static __always_inline __u32 packet_walk_extensions(struct __sk_buff *skb, __u32 offset, __u8 next,
+						    struct packet *packet)
 {
-	__u32 offset = start + sizeof(struct ipv6hdr);
 	bool first_fragment = true;
 	const __u8 *extension;
 	__u32 buffer;
 
-	for (int i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
+	for (int i = 0; i < IPV6_EXTENSIONS_MAX && first_fragment; i++) {
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
 		    next != IPPROTO_FRAGMENT && next != IPPROTO_DSTOPTS && next != IPPROTO_AH)
 			break;
 		packet->flow.protocol = next;
 		extension = packet_at(skb, offset, &buffer, sizeof(buffer));
 		if (!extension)
-			return;
+			return 0;
 		if (next == IPPROTO_FRAGMENT) {
 			/* 13 bits of offset, 2 reserved, 1 "more fragments" (RFC 8200, 4.5) */
 			first_fragment = !extension[2] && !(extension[3] & 0xf8);
@@ -147,40 +144,45 @@ static __always_inline void packet_parse_ipv6_payload(struct __sk_buff *skb, __u
 			offset += (extension[1] + 1) * 8;
 		}
 		next = extension[0];
-		if (!first_fragment)
-			break;
+		/* More it can't be. A bound that is the same in each turn lets the verifier see that
+		 * it was here before. */
+		offset &= 0x7ffc;
 	}
 	packet->flow.protocol = next;
-	packet_parse_transport(skb, start, offset, first_fragment, packet);
+	return first_fragment ? offset : 0;
 }
 
-static __always_inline void packet_parse_ipv6(struct __sk_buff *skb, __u32 start,
-					      struct packet *packet)
+/* The same. A function of its own, out of the way of most machines' packets. */
+static __noinline __u32 packet_parse_ipv6(struct __sk_buff *skb, __u32 start, struct packet *packet)
 {
 	const struct ipv6hdr *header;
 	struct ipv6hdr buffer;
 
 	header = packet_at(skb, start, &buffer, sizeof(buffer));
 	if (!header || bpf_ntohl(header->start.version_class_flow) >> 28 != 6)
-		return;
+		return 0;
 	__builtin_memcpy(packet->flow.source, header->saddr, sizeof(header->saddr));
 	__builtin_memcpy(packet->flow.destination, header->daddr, sizeof(header->daddr));
 	packet->flow.family = 6;
-	packet_parse_ipv6_payload(skb, start, header->start.nexthdr, packet);
+	return packet_walk_extensions(skb, start + sizeof(*header), header->start.nexthdr, packet);
 }
 
 /* start: where the IP header is. */
 static __always_inline void packet_parse(struct __sk_buff *skb, __u32 start, __be16 protocol,
 					 enum meter_direction direction, struct packet *packet)
 {
+	__u32 offset = 0;
+
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->flow.ifindex = skb->ifindex;
 	packet->flow.direction = direction;
 	packet->bytes = packet->wire_bytes = skb->len - start;
 	if (protocol == bpf_htons(ETH_P_IP))
-		packet_parse_ipv4(skb, start, packet);
+		offset = packet_parse_ipv4(skb, start, packet);
 	else if (protocol == bpf_htons(ETH_P_IPV6))
-		packet_parse_ipv6(skb, start, packet);
+		offset = packet_parse_ipv6(skb, start, packet);
+	if (offset)
+		packet_parse_transport(skb, start, offset, packet);
 }
 
 #endif

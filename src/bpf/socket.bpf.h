@@ -69,7 +69,7 @@ static __always_inline bool socket_is_kernels(struct bpf_sock *sk, struct sock *
 }
 
 /* The word `socket` of what is remembered; 0: no full socket. */
-static __always_inline __u64 socket_look(struct bpf_sock *sk)
+static __noinline __u64 socket_look(struct bpf_sock *sk)
 {
 	/* The verifier allows no arithmetic on a bpf_sock; spilled and read back it is a number. */
 	struct bpf_sock *volatile slot;
@@ -98,9 +98,9 @@ static __always_inline struct remembered *socket_remember(struct __sk_buff *skb,
 	struct remembered *kept = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	/* Another CPU may have been quicker to make it. */
-	if (!kept)
+	if (unlikely(!kept))
 		kept = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (kept && !kept->socket) {
+	if (kept && unlikely(!kept->socket)) {
 		kept->owner.cgroup = bpf_skb_cgroup_id(skb);
 		kept->socket = socket_look(sk);
 	}

@@ -28,6 +28,13 @@ enum {
 	true = 1,
 };
 
+/* The kernel's words to its compiler: what is unlikely is put out of the way of the rest, which then
+ * takes fewer cache lines. */
+#ifndef likely
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#endif
+
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,

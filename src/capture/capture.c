@@ -162,10 +162,7 @@ int capture_give(struct capture *capture, uid_t uid, gid_t gid)
 /* The set has its pins before a program counts in it. */
 static int attach_programs(struct capture *capture, const char *cgroup_path, int cgroup_fd)
 {
-	const int program_fd[METER_DIRECTIONS] = {
-		[METER_IN] = bpf_program__fd(capture->skeleton->progs.meter_ingress),
-		[METER_OUT] = bpf_program__fd(capture->skeleton->progs.meter_egress),
-	};
+	int program_fd = bpf_program__fd(capture->skeleton->progs.meter_packets);
 	uint32_t slot = 0;
 	int r;
 

@@ -56,10 +56,10 @@ static int attach(const struct pins *pins, int direction, int cgroup_fd, int pro
 }
 
 int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgroup_path,
-		 int cgroup_fd, const int program_fd[METER_DIRECTIONS])
+		 int cgroup_fd, int program_fd)
 {
 	for (int i = 0; i < METER_DIRECTIONS; i++) {
-		int r = attach(pins, i, cgroup_fd, program_fd[i]);
+		int r = attach(pins, i, cgroup_fd, program_fd);
 
 		if (r < 0)
 			return log_error_errno(r, "attach to the cgroup %s", cgroup_path);

@@ -12,12 +12,12 @@ struct hooks {
 
 #define HOOKS_NONE ((struct hooks){ .fds = { -1, -1 } })
 
-/* Attach the programs to a cgroup2 directory. A link that is pinned has its program replaced, so that no
+/* Attach the program to a cgroup2 directory, both ways. A link that is pinned has its program replaced, so that no
  * packet is missed or seen twice; one of another cgroup goes. An error is logged. */
 int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgroup_path,
-		 int cgroup_fd, const int program_fd[METER_DIRECTIONS]);
+		 int cgroup_fd, int program_fd);
 
-/* Take the programs off the cgroup, pinned or not. */
+/* Take the program off the cgroup, pinned or not. */
 void hooks_detach(struct hooks *hooks, const struct pins *pins);
 
 /* Let go of the links: what is pinned stays attached. */

@@ -77,10 +77,10 @@ static void put_transport(struct made *made, uint8_t tcp_words)
 }
 
 /* Give the packet to a program as the kernel would; the record it makes, if it makes one. */
-static int meter_packet(struct fixture *fixture, struct bpf_program *program,
-			const struct made *made, struct __sk_buff *context,
+static int meter_packet(struct fixture *fixture, const struct made *made, struct __sk_buff *context,
 			struct traffic_record *ret)
 {
+	struct bpf_program *program = fixture->skeleton->progs.meter_packets;
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = made->data,
 		    .data_size_in = (uint32_t)made->size, .repeat = 1);
 	const void *data;
@@ -105,9 +105,7 @@ static struct traffic_record meter_one(void **state, const struct made *made)
 	struct fixture *fixture = *state;
 	struct traffic_record record;
 
-	assert_int_equal(
-		meter_packet(fixture, fixture->skeleton->progs.meter_egress, made, NULL, &record),
-		1);
+	assert_int_equal(meter_packet(fixture, made, NULL, &record), 1);
 	assert_int_equal(record.bytes, made->size - ETHERNET_HEADER);
 	assert_int_equal(record.direction, TRAFFIC_OUT);
 	assert_int_equal(record.packets, 1);
@@ -151,14 +149,13 @@ static void test_ipv4_tcp(void **state)
 static void test_ingress_direction(void **state)
 {
 	struct fixture *fixture = *state;
+	struct __sk_buff context = { .ingress_ifindex = 1 };
 	struct traffic_record record;
 	struct made made;
 
 	put_ipv4(&made, IPPROTO_UDP, 5, 0);
 	put_transport(&made, 0);
-	assert_int_equal(
-		meter_packet(fixture, fixture->skeleton->progs.meter_ingress, &made, NULL, &record),
-		1);
+	assert_int_equal(meter_packet(fixture, &made, &context, &record), 1);
 	assert_int_equal(record.direction, TRAFFIC_IN);
 }
 
@@ -301,9 +298,7 @@ static void test_unreadable_goes_to_the_user_table(void **state)
 	put_ipv4(&made, IPPROTO_UDP, 5, 0);
 	made.data[ETHERNET_HEADER] = 0x75; /* version 7 */
 	put_transport(&made, 0);
-	assert_int_equal(
-		meter_packet(fixture, fixture->skeleton->progs.meter_egress, &made, NULL, &record),
-		0);
+	assert_int_equal(meter_packet(fixture, &made, NULL, &record), 0);
 	assert_int_equal(bpf_map_lookup_elem(users_fd, &key, &after), 0);
 	assert_int_equal(after.sum.packets, before.sum.packets + 1);
 	assert_int_equal(after.sum.bytes, before.sum.bytes + made.size - ETHERNET_HEADER);
@@ -322,17 +317,13 @@ static void test_wire_bytes_of_gso(void **state)
 	put_transport(&made, 8);
 	PUT(&made, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
 	put(&made, payload, sizeof(payload));
-	assert_int_equal(meter_packet(fixture, fixture->skeleton->progs.meter_egress, &made,
-				      &context, &record),
-			 1);
+	assert_int_equal(meter_packet(fixture, &made, &context, &record), 1);
 	assert_int_equal(record.bytes, 20 + 32 + 400);
 	assert_int_equal(record.wire_bytes, 4 * (20 + 32) + 400);
 
 	/* A packet from a virtual machine may bring the size alone. */
 	context.gso_segs = 0;
-	assert_int_equal(meter_packet(fixture, fixture->skeleton->progs.meter_egress, &made,
-				      &context, &record),
-			 1);
+	assert_int_equal(meter_packet(fixture, &made, &context, &record), 1);
 	assert_int_equal(record.wire_bytes, 4 * (20 + 32) + 400);
 }
 

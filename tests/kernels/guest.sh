@@ -466,7 +466,7 @@ test_detach() {
 	begin
 	wait_until 10 nothing_left
 	meter_run
-	for name in 'name meter_ingress' 'name meter_egress' 'name packets' \
+	for name in 'name meter_packets' 'name packets' \
 		'attach_type cgroup_inet_ingress' 'attach_type cgroup_inet_egress'; do
 		assert_contains "what bpftool shows" "$name" "$(ours_in_kernel)"
 	done

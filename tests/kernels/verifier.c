@@ -5,7 +5,8 @@
  *
  *	verifier: PROGRAM RECORDS insns=N stack=N
  *
- * N insns: those that it had to walk through. Stack: in bytes, all frames together.
+ * N insns: those that it had to walk through. Stack: in bytes, the program's own frame and the largest of
+ * those that it calls, as none of these calls another; rounded as the kernel rounds them.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -34,25 +35,37 @@ static const char *const records_names[] = {
 
 static char logs[PROGRAMS_MAX][LOG_BYTES];
 
-/* "stack depth 96+32": a frame for each function of the program. */
+#define FRAME_BYTES 32 /* of which a frame is a multiple: see check_max_stack_depth() */
+
+static unsigned long round_up_frame(unsigned long bytes)
+{
+	return (bytes + FRAME_BYTES - 1) / FRAME_BYTES * FRAME_BYTES;
+}
+
+/* "stack depth 96+32": a frame for each function of the program, the program itself first. */
 static int read_stack(const char *log, unsigned long *ret)
 {
 	const char *words = "stack depth ", *at = strstr(log, words);
-	unsigned long sum = 0;
+	unsigned long own = 0, most = 0;
 	char *end;
 
 	if (!at)
 		return -EBADMSG;
 	at += strlen(words);
 	for (;;) {
-		sum += strtoul(at, &end, 10);
+		unsigned long frame = round_up_frame(strtoul(at, &end, 10));
+
 		if (end == at)
 			return -EBADMSG;
+		if (!own)
+			own = frame;
+		else if (frame > most)
+			most = frame;
 		if (*end != '+')
 			break;
 		at = end + 1;
 	}
-	*ret = sum;
+	*ret = own + most;
 	return 0;
 }
 
