@@ -129,7 +129,11 @@ int udp_send(const struct arguments *arguments)
 	}
 	print_sent(arguments, sent);
 	putchar('\n');
-	return sent == count ? 0 : TIMED_OUT;
+	if (sent == count)
+		return 0;
+	fprintf(stderr, "traffic: %" PRIu64 " of %" PRIu64 " datagrams in %" PRIu64 " s\n", sent,
+		count, arguments->timeout_s);
+	return TIMED_OUT;
 }
 
 /* A connected socket for each flow, so that they differ in the source port alone and one receiver
