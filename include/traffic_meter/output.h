@@ -8,7 +8,7 @@
  * one output never overlap, and an output that is slow or stuck fills its own queue only. The
  * order of the calls is
  *
- *	init (write | flush)* close
+ *	init [totals] (write | flush)* close
  *
  * and after close the host may begin again with init on a context made new.
  *
@@ -28,6 +28,9 @@
 
 struct traffic_output;
 
+/* Bytes of a user in all, in and out. Returns 0 or an error, which ends the telling. */
+typedef int traffic_total_tell(void *userdata, uint32_t uid, uint64_t in, uint64_t out);
+
 struct traffic_output_type {
 	const char *kind;   /* the word before the colon of a SPEC */
 	const char *target; /* what help calls the word behind it, as in "DIRECTORY" */
@@ -41,6 +44,11 @@ struct traffic_output_type {
 
 	/* Open what the target names. 0 or an error. close() follows even after an error. */
 	int (*init)(struct traffic_output *output);
+
+	/* Tell the running totals that the last records say which a meter before has left here, so that
+	 * they don't go back; the largest of all that is told of a user counts. Called when the machine went
+	 * down without a stop. 0 or an error; may be NULL. */
+	int (*totals)(struct traffic_output *output, traffic_total_tell *tell, void *userdata);
 
 	/* Take records, in order. Returns how many were taken, from the first on: those are the
 	 * output's from now, to be kept through any later -EAGAIN. Returns -EAGAIN when it takes

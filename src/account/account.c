@@ -45,7 +45,7 @@ static void free_state(struct state *state)
 }
 
 int account_open_state(struct account *account, const char *directory, const char *instance,
-		       uint64_t *ret_batch)
+		       uint64_t *ret_batch, bool *ret_behind)
 {
 	_cleanup_(free_state) struct state state = { 0 };
 	bool first = account->totals.n == 0; /* else a killed meter's memory says more */
@@ -63,6 +63,12 @@ int account_open_state(struct account *account, const char *directory, const cha
 			"interval at most, is missing in the totals",
 			instance, directory);
 	*ret_batch = state.batch;
+	*ret_behind = first && (state.behind || !state.clean);
+	return 0;
+}
+
+int account_start_state(struct account *account, const char *directory, const char *instance)
+{
 	return state_writer_open(&account->writer, directory, instance);
 }
 

@@ -47,10 +47,13 @@ struct account_settings {
 int account_open(struct account *account, const struct account_settings *settings);
 void account_close(struct account *account);
 
-/* Go on from the totals that the instance's last meter left in the directory, and keep them there from
- * now on. *ret_batch: the last number in use then. An error is logged. */
+/* Go on from the totals that the instance's last meter left in the directory. *ret_batch: the last number in use then. *ret_behind: it did not end well, and what it added since
+ * it last wrote is in no memory either. An error is logged. */
 int account_open_state(struct account *account, const char *directory, const char *instance,
-		       uint64_t *ret_batch);
+		       uint64_t *ret_batch, bool *ret_behind);
+
+/* Keep them there from now on, in a thread. An error is logged. */
+int account_start_state(struct account *account, const char *directory, const char *instance);
 
 /* Have the totals written soon, without what may come again. */
 void account_write_state(struct account *account);

@@ -38,16 +38,33 @@ int accounts_open(struct account *account, struct capture *capture,
 	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
 }
 
+static int raise_total(void *userdata, uint32_t uid, uint64_t in, uint64_t out)
+{
+	struct account *account = userdata;
+
+	return totals_raise(&account->totals, uid, in, out);
+}
+
 int accounts_open_state(struct account *account, struct capture *capture,
-			const struct meter_settings *settings)
+			const struct outputs *outputs, const struct meter_settings *settings)
 {
 	uint64_t batch;
+	bool behind;
 	int r;
 
 	if (!settings->state_directory)
 		return 0;
-	r = account_open_state(account, settings->state_directory, settings->instance, &batch);
-	if (r == 0)
-		capture_number_from(capture, batch);
-	return r;
+	r = account_open_state(account, settings->state_directory, settings->instance, &batch,
+			       &behind);
+	if (r < 0)
+		return r;
+	capture_number_from(capture, batch);
+	return behind ? outputs_totals(outputs, raise_total, account) : 0;
+}
+
+int accounts_start_state(struct account *account, const struct meter_settings *settings)
+{
+	return settings->state_directory
+		       ? account_start_state(account, settings->state_directory, settings->instance)
+		       : 0;
 }

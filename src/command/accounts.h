@@ -6,11 +6,14 @@
 #include "account/account.h"
 #include "capture/capture.h"
 #include "command/meter.h"
+#include "command/outputs.h"
 
-/* Both: 0 or an error, logged. The second starts a thread. */
+/* All: 0 or an error, logged. The second asks the outputs, too, where the state may be behind. The last
+ * starts a thread. */
 int accounts_open(struct account *account, struct capture *capture,
 		  const struct meter_settings *settings);
 int accounts_open_state(struct account *account, struct capture *capture,
-			const struct meter_settings *settings);
+			const struct outputs *outputs, const struct meter_settings *settings);
+int accounts_start_state(struct account *account, const struct meter_settings *settings);
 
 #endif

@@ -417,7 +417,9 @@ static int open_all(struct meter *meter)
 	    (r = accounts_open(&meter->account, meter->capture, settings)) < 0 ||
 	    (r = open_events(meter)) < 0 ||
 	    (r = outputs_open(&meter->outputs, &settings->outputs, settings->nic_id,
-			      meter->room_fd)) < 0)
+			      meter->room_fd)) < 0 ||
+	    (r = accounts_open_state(&meter->account, meter->capture, &meter->outputs, settings)) <
+		    0)
 		return r;
 	meter->transfer = (struct transfer){
 		.capture = meter->capture,
@@ -434,7 +436,7 @@ static int run_loop(struct meter *meter)
 	int r;
 
 	if ((r = confine_lock(settings, &meter->outputs)) < 0 ||
-	    (r = accounts_open_state(&meter->account, meter->capture, settings)) < 0 ||
+	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
 	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls(&meter->outputs)) < 0)
 		return r;
 	if (settings->capture.left_over_only)

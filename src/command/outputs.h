@@ -36,6 +36,9 @@ int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, c
 /* Rights that one of them will need later (enum traffic_output_need). */
 unsigned int outputs_needs(const struct outputs *outputs);
 
+/* As output_queue_totals(), of all of them. */
+int outputs_totals(const struct outputs *outputs, traffic_total_tell *tell, void *userdata);
+
 /* Start their threads. 0 or an error, logged. */
 int outputs_start(const struct outputs *outputs);
 

@@ -230,24 +230,16 @@ static int open_entries(int directory_fd, const char *path, const char **ret_nam
 	return 0;
 }
 
-int append_tail_of_rotated(int directory_fd, const char *path, const struct append_policy *policy,
-			   size_t line_max, char **ret_line)
+int append_tail_read(int directory_fd, const char *name, const struct append_policy *policy,
+		     size_t line_max, char **ret_line)
 {
-	_cleanup_(close_entries) DIR *entries = NULL;
-	_cleanup_close_ int fd = -1;
-	char rotated[NAME_MAX + 1], words[160];
+	_cleanup_close_ int fd = openat(directory_fd, name, READ_FLAGS);
 	struct tail tail = { 0 };
 	struct stat status;
-	const char *name = NULL;
+	char words[160];
 	int r;
 
-	if ((r = open_entries(directory_fd, path, &name, &entries)) < 0 ||
-	    (r = find_rotated(entries, name, policy, rotated)) < 0)
-		return r;
 	*ret_line = NULL;
-	if (!*rotated)
-		return 0;
-	fd = openat(dirfd(entries), rotated, READ_FLAGS);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
 	if (fstat(fd, &status) < 0)
@@ -259,4 +251,19 @@ int append_tail_of_rotated(int directory_fd, const char *path, const struct appe
 		return r;
 	*ret_line = tail.line;
 	return 0;
+}
+
+int append_tail_of_rotated(int directory_fd, const char *path, const struct append_policy *policy,
+			   size_t line_max, char **ret_line)
+{
+	_cleanup_(close_entries) DIR *entries = NULL;
+	char rotated[NAME_MAX + 1];
+	const char *name = NULL;
+	int r;
+
+	if ((r = open_entries(directory_fd, path, &name, &entries)) < 0 ||
+	    (r = find_rotated(entries, name, policy, rotated)) < 0)
+		return r;
+	*ret_line = NULL;
+	return *rotated ? append_tail_read(dirfd(entries), rotated, policy, line_max, ret_line) : 0;
 }

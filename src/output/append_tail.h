@@ -20,6 +20,11 @@
 int append_tail_repair(struct append_file *file, size_t line_max, char **ret_line,
 		       uint64_t *ret_cut, char *words, size_t words_size);
 
+/* The last complete line of a file of that directory, if it passes for ours to append to. Only read. NULL:
+ * there is none. */
+int append_tail_read(int directory_fd, const char *name, const struct append_policy *policy,
+		     size_t line_max, char **ret_line);
+
 /* The last complete line of the file that `path` meant before it was rotated away: of those named
  * so with a point or dash and more behind, not compressed, that pass for ours to append to, the one
  * written last. Only read. NULL: there is none. */

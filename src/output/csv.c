@@ -19,6 +19,7 @@
 
 #include "output/csv_file.h"
 #include "output/csv_folder.h"
+#include "output/csv_totals.h"
 #include "util/log.h"
 
 /* With CSV_FILE_BUFFER_BYTES each: 4 MiB of rows at most. */
@@ -458,6 +459,14 @@ static void csv_close(struct traffic_output *output)
 	csv_folder_close(&csv->folder);
 }
 
+static int csv_totals(struct traffic_output *output, traffic_total_tell *tell, void *userdata)
+{
+	const struct csv *csv = output->context;
+	int r = csv_totals_tell(&csv->folder, tell, userdata);
+
+	return r < 0 ? traffic_output_fail(output, r, "read the files' last rows") : 0;
+}
+
 const struct traffic_output_type csv_output = {
 	.kind = "csv",
 	.target = "DIRECTORY",
@@ -466,6 +475,7 @@ const struct traffic_output_type csv_output = {
 	.options = csv_options,
 	.preset = csv_preset,
 	.init = csv_init,
+	.totals = csv_totals,
 	.write = csv_write,
 	.flush = csv_flush,
 	.close = csv_close,

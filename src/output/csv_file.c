@@ -32,17 +32,12 @@ void csv_file_free(struct csv_file *file)
 	free(file);
 }
 
-static void policy_of(const struct csv_file *file, const struct csv_folder *folder,
-		      struct append_policy *ret)
-{
-	*ret = folder->policy;
-	if (folder->owner == CSV_OWNER_USER && file->uid != TRAFFIC_NO_UID)
-		ret->owner = file->uid;
-}
-
 static void set_mark(struct csv_file *file, const char *row)
 {
-	file->mark_known = row && csv_row_read_total(row, &file->mark);
+	uint64_t in, out;
+
+	file->mark_known = row && csv_row_read_totals(row, &in, &out) &&
+			   !__builtin_add_overflow(in, out, &file->mark);
 }
 
 static int mend_end(struct csv_file *file, char *words, size_t words_size)
@@ -80,7 +75,7 @@ int csv_file_open(struct csv_file *file, const struct csv_folder *folder, char *
 	char name[NAME_MAX + 1];
 	int r;
 
-	policy_of(file, folder, &policy);
+	csv_folder_policy(folder, file->uid, &policy);
 	csv_folder_file_name(folder, file->uid, name);
 	r = append_file_open(&file->file, folder->fd, name, &policy, words, words_size);
 	if (r < 0)
@@ -99,7 +94,7 @@ int csv_file_has(struct csv_file *file, const struct csv_folder *folder,
 		char name[NAME_MAX + 1];
 		int r;
 
-		policy_of(file, folder, &policy);
+		csv_folder_policy(folder, file->uid, &policy);
 		csv_folder_file_name(folder, file->uid, name);
 		r = append_tail_of_rotated(folder->fd, name, &policy, CSV_ROW_MAX, &row);
 		if (r < 0 && r != -EACCES)

@@ -102,6 +102,13 @@ void csv_folder_close(struct csv_folder *folder)
 		close(steal_fd(&folder->fd));
 }
 
+void csv_folder_policy(const struct csv_folder *folder, uint32_t uid, struct append_policy *ret)
+{
+	*ret = folder->policy;
+	if (folder->owner == CSV_OWNER_USER && uid != TRAFFIC_NO_UID)
+		ret->owner = uid;
+}
+
 void csv_folder_file_name(const struct csv_folder *folder, uint32_t uid, char name[NAME_MAX + 1])
 {
 	if (uid == TRAFFIC_NO_UID)

@@ -42,6 +42,9 @@ int csv_folder_refresh(struct csv_folder *folder, bool *ret_changed);
 
 void csv_folder_close(struct csv_folder *folder);
 
+/* What the file of a user may be. */
+void csv_folder_policy(const struct csv_folder *folder, uint32_t uid, struct append_policy *ret);
+
 /* traffic_user_<nic_id>_<uid>.log */
 void csv_folder_file_name(const struct csv_folder *folder, uint32_t uid, char name[NAME_MAX + 1]);
 

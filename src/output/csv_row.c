@@ -148,13 +148,13 @@ char *csv_row_append(char *to, const struct traffic_record *record, enum csv_col
 	return to;
 }
 
-bool csv_row_read_total(const char *row, uint64_t *ret_total)
+bool csv_row_read_totals(const char *row, uint64_t *ret_in, uint64_t *ret_out)
 {
-	uint64_t in, out;
+	uint64_t bytes;
 
 	if (strncmp(row, "in,", 3) != 0 && strncmp(row, "out,", 4) != 0)
 		return false;
-	row = format_read_number(strchr(row, ',') + 1, &in);
+	row = format_read_number(strchr(row, ',') + 1, &bytes);
 	if (!row || *row != ',')
 		return false;
 	/* Both addresses and the time, none of which is ever quoted. */
@@ -163,8 +163,6 @@ bool csv_row_read_total(const char *row, uint64_t *ret_total)
 		if (!row)
 			return false;
 	}
-	if (!(row = format_read_number(row + 1, &in)) || *row != ',' ||
-	    !(row = format_read_number(row + 1, &out)) || (*row && *row != ','))
-		return false;
-	return !__builtin_add_overflow(in, out, ret_total);
+	return (row = format_read_number(row + 1, ret_in)) && *row == ',' &&
+	       (row = format_read_number(row + 1, ret_out)) && (!*row || *row == ',');
 }

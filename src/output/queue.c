@@ -144,6 +144,22 @@ unsigned int output_queue_needs(const struct output_queue *queue)
 	return queue->output.needs;
 }
 
+int output_queue_totals(struct output_queue *queue, traffic_total_tell *tell, void *userdata)
+{
+	struct traffic_output *output = &queue->output;
+	int r;
+
+	if (!output->type->totals)
+		return 0;
+	r = output->type->totals(output, tell, userdata);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	log_warning("%s: %s; totals may go back to those of the last interval", queue->label,
+		    output->error);
+	*output->error = '\0';
+	return 0;
+}
+
 bool output_queue_has_room(struct output_queue *queue)
 {
 	bool has_room;

@@ -52,6 +52,10 @@ int output_queue_start(struct output_queue *queue);
 /* Rights that the output will need later (enum traffic_output_need). Before the start. */
 unsigned int output_queue_needs(const struct output_queue *queue);
 
+/* The totals that the output knows of (traffic_output_type.totals). Before the start. An error of the
+ * output's is logged, one of `tell` returned. */
+int output_queue_totals(struct output_queue *queue, traffic_total_tell *tell, void *userdata);
+
 bool output_queue_has_room(struct output_queue *queue);
 
 /* Append a batch; takes a reference of its own. Only when there is room. */
