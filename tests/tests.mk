@@ -22,7 +22,7 @@ $(O)/tests/bpf/%: $(O)/tests/bpf/%.o $(O)/traffic_meter.a
 bpf-tests: $(bpf_tests)
 
 # The program as it is on lesser kernels: what asks for a feature is compiled anew, the rest is shared.
-lesser_features := btf skc_to_tcp_sock task_btf tcx bpffs
+lesser_features := btf skc_to_tcp_sock task_btf tcx bpffs landlock
 lesser_sources := $(shell grep -lE '"(util/lesser|capture/features)\.h"' $(sources))
 
 define lesser_program

@@ -261,7 +261,7 @@ static int judge(int error, const char *what)
 {
 	if (error != -EOPNOTSUPP)
 		return error < 0 ? log_error_errno(error, "set up %s", what) : 0;
-	log_info("%s: not here (the kernel or 'traffic-meter --version' lacks it); the meter runs "
+	log_notice("%s: not here (the kernel or 'traffic-meter --version' lacks it); the meter runs "
 		 "without",
 		 what);
 	return 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/lesser.h"
 
 #define LANDLOCK_CREATE_RULESET 444
 #define LANDLOCK_ADD_RULE	445
@@ -93,7 +94,7 @@ int paths_restrict(const struct path_rule *rules, size_t n)
 	_cleanup_close_ int fd = -1;
 
 	/* ENOSYS: before Linux 5.13, or not built in; EOPNOTSUPP: turned off at boot. */
-	if (version < 1)
+	if (version < 1 || feature_is_off("landlock"))
 		return -EOPNOTSUPP;
 	fd = (int)syscall(LANDLOCK_CREATE_RULESET, &handled, sizeof(handled), 0);
 	if (fd < 0)

@@ -284,7 +284,7 @@ static void test_flow_records(void **state)
 	swap_under_flood(fixture, "flow records",
 			 &(struct capture_settings){ .records = CAPTURE_RECORDS_FLOW,
 						     .ring_bytes = CAPTURE_RING_BYTES_MIN,
-						     .flow_entries = 65536,
+						     .flow_entries = 4096,
 						     .user_entries = 1024 });
 	assert_int_equal(fixture->records_of_step[TRAFFIC_STEP_PACKET], 0);
 	assert_int_equal(fixture->records_of_step[TRAFFIC_STEP_USER], 0);
@@ -298,7 +298,7 @@ static void test_packet_records(void **state)
 	swap_under_flood(fixture, "packet records, smallest ring",
 			 &(struct capture_settings){ .records = CAPTURE_RECORDS_PACKET,
 						     .ring_bytes = CAPTURE_RING_BYTES_MIN,
-						     .flow_entries = 65536,
+						     .flow_entries = 4096,
 						     .user_entries = 1024 });
 	assert_true(fixture->records_of_step[TRAFFIC_STEP_PACKET] > 0);
 	assert_int_equal(fixture->records_of_step[TRAFFIC_STEP_USER], 0);

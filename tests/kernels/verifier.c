@@ -134,7 +134,7 @@ static int load(struct traffic_meter_bpf *skeleton, struct usage usage[PROGRAMS_
 	return r;
 }
 
-static int load_with(enum meter_records records, enum meter_match match, bool task_btf,
+static int load_with(enum meter_records records, enum meter_match match,
 		     struct usage usage[PROGRAMS_MAX])
 {
 	struct traffic_meter_bpf *skeleton = traffic_meter_bpf__open();
@@ -144,14 +144,13 @@ static int load_with(enum meter_records records, enum meter_match match, bool ta
 		return -errno;
 	skeleton->rodata->settings.records = records;
 	skeleton->rodata->settings.match = match;
-	skeleton->rodata->settings.task_btf = task_btf;
+	skeleton->rodata->settings.task_btf = features_have_task_btf();
 	/* The other rules and policies leave something out. */
 	skeleton->rodata->settings.interfaces = METER_INTERFACES_ONLY;
 	skeleton->rodata->settings.owner = METER_OWNER_LOGIN;
 	r = load(skeleton, usage);
 	if (r < 0)
-		fprintf(stderr, "verifier: records %d, match %d, task_btf %d: %s\n", records, match,
-			task_btf, strerror(-r));
+		fprintf(stderr, "verifier: records %d, match %d: %s\n", records, match, strerror(-r));
 	traffic_meter_bpf__destroy(skeleton);
 	return r;
 }
@@ -179,10 +178,8 @@ static int measure(enum meter_records records)
 	struct usage usage[PROGRAMS_MAX] = { 0 };
 
 	for (enum meter_match match = METER_MATCH_BOTH; match <= METER_MATCH_REMOTE; match++) {
-		int r = load_with(records, match, false, usage);
+		int r = load_with(records, match, usage);
 
-		if (r == 0 && features_have_task_btf())
-			r = load_with(records, match, true, usage);
 		if (r < 0)
 			return r;
 	}
