@@ -47,8 +47,9 @@ struct account_settings {
 int account_open(struct account *account, const struct account_settings *settings);
 void account_close(struct account *account);
 
-/* Go on from the totals that the instance's last meter left in the directory. *ret_batch: the last number in use then. *ret_behind: it did not end well, and what it added since
- * it last wrote is in no memory either. An error is logged. */
+/* Go on from the totals that the instance's last meter left in the directory. *ret_batch: the last number
+ * in use then. *ret_behind: it did not end well, and what it added since it last wrote is in no memory
+ * either. An error is logged. */
 int account_open_state(struct account *account, const char *directory, const char *instance,
 		       uint64_t *ret_batch, bool *ret_behind);
 

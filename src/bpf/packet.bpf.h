@@ -146,7 +146,7 @@ static __always_inline __u32 packet_walk_extensions(struct __sk_buff *skb, __u32
 		next = extension[0];
 		/* More it can't be. A bound that is the same in each turn lets the verifier see that
 		 * it was here before. */
-		offset &= 0x7ffc;
+		offset &= 0x7fff;
 	}
 	packet->flow.protocol = next;
 	return first_fragment ? offset : 0;

@@ -47,6 +47,8 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 		audit_note(METER_AUDIT_UNREMEMBERED, packet.bytes);
 }
 
+_Static_assert(METER_IN == METER_OUT - 1, "direction_of() is arithmetic");
+
 /* The kernel notes the interface on a packet when it receives it; what a socket makes has none. Made without
  * a branch, so that the verifier has one path to walk and not two. */
 static __always_inline enum meter_direction direction_of(struct __sk_buff *skb)

@@ -12,8 +12,8 @@ struct hooks {
 
 #define HOOKS_NONE ((struct hooks){ .fds = { -1, -1 } })
 
-/* Attach the program to a cgroup2 directory, both ways. A link that is pinned has its program replaced, so that no
- * packet is missed or seen twice; one of another cgroup goes. An error is logged. */
+/* Attach the program to a cgroup2 directory, both ways. A link that is pinned has its program replaced,
+ * so that no packet is missed or seen twice; one of another cgroup goes. An error is logged. */
 int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgroup_path,
 		 int cgroup_fd, int program_fd);
 

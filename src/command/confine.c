@@ -261,9 +261,10 @@ static int judge(int error, const char *what)
 {
 	if (error != -EOPNOTSUPP)
 		return error < 0 ? log_error_errno(error, "set up %s", what) : 0;
-	log_notice("%s: not here (the kernel or 'traffic-meter --version' lacks it); the meter runs "
-		 "without",
-		 what);
+	log_notice(
+		"%s: not here (the kernel or 'traffic-meter --version' lacks it); the meter runs "
+		"without",
+		what);
 	return 0;
 }
 

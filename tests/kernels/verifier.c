@@ -150,7 +150,8 @@ static int load_with(enum meter_records records, enum meter_match match,
 	skeleton->rodata->settings.owner = METER_OWNER_LOGIN;
 	r = load(skeleton, usage);
 	if (r < 0)
-		fprintf(stderr, "verifier: records %d, match %d: %s\n", records, match, strerror(-r));
+		fprintf(stderr, "verifier: records %d, match %d: %s\n", records, match,
+			strerror(-r));
 	traffic_meter_bpf__destroy(skeleton);
 	return r;
 }
