@@ -117,39 +117,54 @@ static __always_inline __u32 packet_parse_ipv4(struct __sk_buff *skb, __u32 star
 	return header->frag_off & bpf_htons(0x1fff) ? 0 : start + header_size;
 }
 
+/* How long an extension header is: `plus` units, and as many as its second byte says where it is `sized`
+ * (RFC 8200, RFC 4302 2.2). Of a fragment header the bits of the offset tell a first one. As a table, since
+ * each branch on the way from header to header is multiplied by those before, for the verifier. */
+struct extension_kind {
+	__u8 unit; /* 0: this is no extension header */
+	__u8 plus;
+	__u8 sized;
+	__u8 padding;
+	__be32 offset_mask; /* of the header's first 4 bytes */
+};
+
+static const struct extension_kind extension_kinds[256] = {
+	[IPPROTO_HOPOPTS] = { .unit = 8, .plus = 1, .sized = 1 },
+	[IPPROTO_ROUTING] = { .unit = 8, .plus = 1, .sized = 1 },
+	[IPPROTO_DSTOPTS] = { .unit = 8, .plus = 1, .sized = 1 },
+	[IPPROTO_AH] = { .unit = 4, .plus = 2, .sized = 1 },
+	[IPPROTO_FRAGMENT] = { .unit = 8, .plus = 1, .offset_mask = bpf_htonl(0x0000fff8) },
+};
+
 /* Walk the extension headers from the offset on. Where the walk ends early (more headers than the
  * standard has, a cut packet, ESP) the protocol is the last one read and the ports stay 0. */
 static __always_inline __u32 packet_walk_extensions(struct __sk_buff *skb, __u32 offset, __u8 next,
 						    struct packet *packet)
 {
-	bool first_fragment = true;
-	const __u8 *extension;
-	__u32 buffer;
+	for (int i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
+		const struct extension_kind *kind = &extension_kinds[next];
+		union {
+			__be32 word;
+			__u8 bytes[4];
+		} extension;
 
-	for (int i = 0; i < IPV6_EXTENSIONS_MAX && first_fragment; i++) {
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_DSTOPTS && next != IPPROTO_AH)
-			break;
 		packet->flow.protocol = next;
-		extension = packet_at(skb, offset, &buffer, sizeof(buffer));
-		if (!extension)
+		if (!kind->unit)
+			return offset;
+		if (bpf_skb_load_bytes(skb, offset, &extension, sizeof(extension)))
 			return 0;
-		if (next == IPPROTO_FRAGMENT) {
-			/* 13 bits of offset, 2 reserved, 1 "more fragments" (RFC 8200, 4.5) */
-			first_fragment = !extension[2] && !(extension[3] & 0xf8);
-			offset += 8;
-		} else if (next == IPPROTO_AH) {
-			offset += (extension[1] + 2) * 4; /* RFC 4302, 2.2 */
-		} else {
-			offset += (extension[1] + 1) * 8;
-		}
-		next = extension[0];
+		next = extension.bytes[0];
+		offset += (extension.bytes[1] * kind->sized + kind->plus) * kind->unit;
 		/* More it can't be. A bound that is the same in each turn lets the verifier see that
 		 * it was here before. */
 		offset &= 0x7fff;
+		if (extension.word & kind->offset_mask) {
+			packet->flow.protocol = next;
+			return 0;
+		}
 	}
 	packet->flow.protocol = next;
-	return first_fragment ? offset : 0;
+	return offset;
 }
 
 /* The same. A function of its own, out of the way of most machines' packets. */
