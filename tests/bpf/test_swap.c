@@ -41,7 +41,7 @@
 #define FLOOD_MORE_NS (40 * UINT64_C(1000000000))
 
 #define SENDERS		 2
-#define FLOWS_OF_SENDER	 16
+#define FLOWS_OF_SENDER	 64 /* more than the recent flows of a CPU have room for */
 #define IP_AND_UDP_BYTES 28
 #define PAYLOAD_MAX	 1000
 

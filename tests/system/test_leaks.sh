@@ -27,9 +27,9 @@ asan=build/leaks/traffic-meter
 leaked=23 # exit code
 
 intervals_done() { grep -c ' packets, ' "$work/plain.log"; }
-# What they are, and how many of each: the numbers of pipes and sockets come and go.
-files_open() { find "/proc/$meter_pid/fd" -mindepth 1 -printf '%l\n' | sed 's/:\[.*//; s/rows.json.*/rows.json/' | sort | uniq -c; }
-same_files() { [ "$files" = "$(files_open)" ]; }
+files_open() { find "/proc/$meter_pid/fd" -mindepth 1 | wc -l; }
+# One may just be written, or a question be answered; what is left by a turn is left some hundred times.
+no_more_files() { [ "$(files_open)" -le $((files + 5)) ]; }
 memory_kib() { awk '/^RssAnon/ { print $2 }' "/proc/$meter_pid/status"; }
 
 # What happens over and over: a job of a cgroup of its own, with two users' traffic; the list and the
@@ -90,9 +90,9 @@ hour() {
 	files=$(files_open)
 	memory=$(memory_kib)
 	until [ "$(intervals_done)" -ge $intervals ]; do turn $((i += 1)); done
-	wait_until 10 same_files
-	echo "# $(intervals_done) intervals, $i turns, memory of $memory KiB grew by $(($(memory_kib) - memory)) KiB"
-	[ $(($(memory_kib) - memory)) -le 128 ] || fail "memory grew from $memory to $(memory_kib) KiB"
+	wait_until 10 no_more_files
+	echo "# $(intervals_done) intervals, $i turns, $files files and then $(files_open), memory of $memory KiB grew by $(($(memory_kib) - memory)) KiB"
+	[ $(($(memory_kib) - memory)) -le 256 ] || fail "memory grew from $memory to $(memory_kib) KiB"
 	wait_until 20 all_there
 	for build in plain asan; do
 		meter_pid=${pid_of[$build]}
