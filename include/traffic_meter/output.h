@@ -28,8 +28,15 @@
 
 struct traffic_output;
 
-/* Bytes of a user in all, in and out. Returns 0 or an error, which ends the telling. */
-typedef int traffic_total_tell(void *userdata, uint32_t uid, uint64_t in, uint64_t out);
+/* What a record that was written says of its user: bytes in all, in and out. */
+struct traffic_total {
+	uint32_t uid; /* or TRAFFIC_NO_UID */
+	uint64_t in, out;
+	uint64_t batch; /* that it came with; 0: not known */
+};
+
+/* Returns 0 or an error, which ends the telling. */
+typedef int traffic_total_tell(void *userdata, const struct traffic_total *total);
 
 struct traffic_output_type {
 	const char *kind;   /* the word before the colon of a SPEC */
@@ -45,10 +52,12 @@ struct traffic_output_type {
 	/* Open what the target names. 0 or an error. close() follows even after an error. */
 	int (*init)(struct traffic_output *output);
 
-	/* Tell the running totals that the last records say which a meter before has left here, so that
-	 * they don't go back; the largest of all that is told of a user counts. Called when the machine went
-	 * down without a stop. 0 or an error; may be NULL. */
-	int (*totals)(struct traffic_output *output, traffic_total_tell *tell, void *userdata);
+	/* Tell the running totals of the last records that a meter before has left here, and their
+	 * batches, so that neither goes back; the largest of all that is told counts. Called when the
+	 * machine went down without a stop. What came with batches up to `known` need not be told. 0 or
+	 * an error; may be NULL. */
+	int (*totals)(struct traffic_output *output, uint64_t known, traffic_total_tell *tell,
+		      void *userdata);
 
 	/* Take records, in order. Returns how many were taken, from the first on: those are the
 	 * output's from now, to be kept through any later -EAGAIN. Returns -EAGAIN when it takes

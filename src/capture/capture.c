@@ -47,6 +47,7 @@ struct capture {
 	struct metered_interfaces interfaces;
 	struct frames frames;
 	bool attached;
+	bool persists; /* what is attached, at the end */
 };
 
 static const struct bpf_map *map_of(const struct traffic_meter_bpf *skeleton, int map)
@@ -145,6 +146,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	if ((r = pins_open(&capture->pins, settings->instance, settings->user)) < 0 ||
 	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
 		return r;
+	capture->persists = settings->persist && capture->pins.directory;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
 	if (!settings->left_over_only && (r = load(capture, generation)) < 0)
 		return r;
@@ -214,7 +216,15 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 
 bool capture_persists(const struct capture *capture)
 {
-	return capture->settings->persist && capture->pins.directory;
+	return capture->persists;
+}
+
+bool capture_give_up(struct capture *capture)
+{
+	if (capture->old.n)
+		return true;
+	capture->persists = false;
+	return false;
 }
 
 void capture_detach(struct capture *capture)

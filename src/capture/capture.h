@@ -88,6 +88,10 @@ int capture_attach(struct capture *capture, const char *cgroup_path);
 /* Whether what is attached stays so at the end: it is wanted, and can be pinned. */
 bool capture_persists(const struct capture *capture);
 
+/* The start failed after the attaching. true: it was in the place of what a meter has left, and all goes on
+ * being counted, for the next start; false: it is to be stopped, and does not persist. */
+bool capture_give_up(struct capture *capture);
+
 /* Unless they are to persist: take the programs off the cgroup, and wait until none runs any more. What
  * is read after that is all there is. */
 void capture_detach(struct capture *capture);

@@ -38,28 +38,37 @@ int accounts_open(struct account *account, struct capture *capture,
 	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
 }
 
-static int raise_total(void *userdata, uint32_t uid, uint64_t in, uint64_t out)
-{
-	struct account *account = userdata;
+struct past {
+	struct account *account;
+	uint64_t batch;
+};
 
-	return totals_raise(&account->totals, uid, in, out);
+static int raise(void *userdata, const struct traffic_total *total)
+{
+	struct past *past = userdata;
+
+	if (past->batch < total->batch)
+		past->batch = total->batch;
+	return totals_raise(&past->account->totals, total->uid, total->in, total->out);
 }
 
 int accounts_open_state(struct account *account, struct capture *capture,
 			const struct outputs *outputs, const struct meter_settings *settings)
 {
-	uint64_t batch;
+	struct past past = { .account = account };
 	bool behind;
 	int r;
 
 	if (!settings->state_directory)
 		return 0;
-	r = account_open_state(account, settings->state_directory, settings->instance, &batch,
+	r = account_open_state(account, settings->state_directory, settings->instance, &past.batch,
 			       &behind);
 	if (r < 0)
 		return r;
-	capture_number_from(capture, batch);
-	return behind ? outputs_totals(outputs, raise_total, account) : 0;
+	if (behind)
+		r = outputs_totals(outputs, past.batch, raise, &past);
+	capture_number_from(capture, past.batch);
+	return r;
 }
 
 int accounts_start_state(struct account *account, const struct meter_settings *settings)

@@ -9,17 +9,24 @@
 #include "command/command.h"
 #include "util/log.h"
 
-/* The last word is the kernel's: everything is loaded once, attached nowhere. */
+/* The last word is the kernel's: all is loaded once, for either kind of records, attached nowhere. */
 static int probe_load(void)
 {
-	const struct capture_settings settings = { .networks = true,
-						   .ring_bytes = CAPTURE_RING_BYTES_MIN,
-						   .flow_entries = 1,
-						   .user_entries = 1 };
-	struct capture *capture = NULL;
-	int r = capture_open(&capture, &settings);
+	static const enum capture_records kinds[] = { CAPTURE_RECORDS_FLOW,
+						      CAPTURE_RECORDS_PACKET };
+	int r = 0;
 
-	capture_close(capture);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && r == 0; i++) {
+		const struct capture_settings settings = { .records = kinds[i],
+							   .networks = true,
+							   .ring_bytes = CAPTURE_RING_BYTES_MIN,
+							   .flow_entries = 1,
+							   .user_entries = 1 };
+		struct capture *capture = NULL;
+
+		r = capture_open(&capture, &settings);
+		capture_close(capture);
+	}
 	return r;
 }
 

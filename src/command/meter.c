@@ -430,7 +430,7 @@ static int open_all(struct meter *meter)
 }
 
 /* From here on there is something to stop. */
-static int run_loop(struct meter *meter)
+static int start(struct meter *meter)
 {
 	const struct meter_settings *settings = meter->settings;
 	int r;
@@ -439,11 +439,15 @@ static int run_loop(struct meter *meter)
 	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
 	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls(&meter->outputs)) < 0)
 		return r;
+	return settings->capture.left_over_only ? 0 : open_timers(meter);
+}
+
+static int run_loop(struct meter *meter)
+{
+	const struct meter_settings *settings = meter->settings;
+
 	if (settings->capture.left_over_only)
 		return 0;
-	r = open_timers(meter);
-	if (r < 0)
-		return r;
 	log_notice("metering %s", meter->cgroup);
 	for (size_t i = 0; i < settings->outputs.n; i++)
 		log_notice("records go to %s", settings->outputs.values[i]);
@@ -467,5 +471,8 @@ int meter_run(const struct meter_settings *settings)
 	if (r < 0)
 		return r;
 	meter.interval_start_ns = monotonic_ns();
-	return stop(&meter, run_loop(&meter));
+	r = start(&meter);
+	if (r < 0 && capture_give_up(meter.capture))
+		return r;
+	return stop(&meter, r < 0 ? r : run_loop(&meter));
 }

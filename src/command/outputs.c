@@ -63,12 +63,13 @@ unsigned int outputs_needs(const struct outputs *outputs)
 	return needs;
 }
 
-int outputs_totals(const struct outputs *outputs, traffic_total_tell *tell, void *userdata)
+int outputs_totals(const struct outputs *outputs, uint64_t known, traffic_total_tell *tell,
+		   void *userdata)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < outputs->n && r == 0; i++)
-		r = output_queue_totals(outputs->queues[i], tell, userdata);
+		r = output_queue_totals(outputs->queues[i], known, tell, userdata);
 	return r;
 }
 

@@ -37,7 +37,8 @@ int outputs_open(struct outputs *outputs, const struct traffic_strings *specs, c
 unsigned int outputs_needs(const struct outputs *outputs);
 
 /* As output_queue_totals(), of all of them. */
-int outputs_totals(const struct outputs *outputs, traffic_total_tell *tell, void *userdata);
+int outputs_totals(const struct outputs *outputs, uint64_t known, traffic_total_tell *tell,
+		   void *userdata);
 
 /* Start their threads. 0 or an error, logged. */
 int outputs_start(const struct outputs *outputs);

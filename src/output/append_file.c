@@ -26,6 +26,9 @@
 
 #define OPEN_FLAGS (O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 
+/* Not more often, as the pages at the ends of the files are written each time. */
+#define WRITE_BACK_S 5
+
 static bool is_in_group(gid_t group)
 {
 	_cleanup_free_ gid_t *groups = NULL;
@@ -250,12 +253,12 @@ static bool take_back(int fd, size_t n)
 	       ftruncate(fd, end - (off_t)n) == 0;
 }
 
-int append_file_write(const struct append_file *file, const char *data, size_t n,
-		      size_t *ret_written)
+int append_file_write(struct append_file *file, const char *data, size_t n, size_t *ret_written)
 {
 	size_t done = 0;
 
 	*ret_written = 0;
+	file->is_dirty = true;
 	while (done < n) {
 		ssize_t written = write(file->fd, data + done, n - done);
 		int r = written < 0 ? -errno : -EIO;
@@ -271,6 +274,26 @@ int append_file_write(const struct append_file *file, const char *data, size_t n
 		return r;
 	}
 	return 0;
+}
+
+static void begin_write_back(struct append_file *file)
+{
+	/* Of the whole file: what is on the disk already costs nothing. */
+	(void)sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	file->is_dirty = false;
+}
+
+void append_file_write_back(struct append_file *file)
+{
+	struct timespec now = { 0 };
+
+	if (!file->is_dirty)
+		return;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_sec - file->write_back_s < WRITE_BACK_S)
+		return;
+	file->write_back_s = now.tv_sec;
+	begin_write_back(file);
 }
 
 bool append_file_is_named(const struct append_file *file, int directory_fd, const char *name)
@@ -290,8 +313,11 @@ bool append_file_is_deleted(const struct append_file *file)
 
 int append_file_close(struct append_file *file)
 {
-	int fd = steal_fd(&file->fd);
+	int fd;
 
+	if (file->is_dirty)
+		begin_write_back(file);
+	fd = steal_fd(&file->fd);
 	/* EINTR: closed all the same on Linux. */
 	return fd >= 0 && close(fd) < 0 && errno != EINTR ? -errno : 0;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct stat;
 struct traffic_output;
@@ -26,7 +27,9 @@ struct append_file {
 	int fd; /* -1: not open */
 	dev_t device;
 	ino_t inode;
-	bool is_empty; /* was, when it was opened */
+	bool is_empty;	     /* was, when it was opened */
+	bool is_dirty;	     /* written to since its write-back was begun */
+	time_t write_back_s; /* when that was, by CLOCK_MONOTONIC */
 };
 
 #define APPEND_FILE_CLOSED ((struct append_file){ .fd = -1 })
@@ -55,8 +58,11 @@ int append_file_open(struct append_file *file, int directory_fd, const char *nam
 /* Append all n bytes. On an error what got out is taken back, so that no reader sees half a row
  * for long and the caller may simply try again with all of it. Where that can't be done,
  * *ret_written is how much stays written, and the caller goes on behind it; else 0. */
-int append_file_write(const struct append_file *file, const char *data, size_t n,
-		      size_t *ret_written);
+int append_file_write(struct append_file *file, const char *data, size_t n, size_t *ret_written);
+
+/* Begin to write to the disk what was appended, if that was not done in the last seconds; does not wait.
+ * The kernel itself would begin after half a minute, which is what a power loss would cost then. */
+void append_file_write_back(struct append_file *file);
 
 /* Does the name still mean this file? */
 bool append_file_is_named(const struct append_file *file, int directory_fd, const char *name);
@@ -64,7 +70,7 @@ bool append_file_is_named(const struct append_file *file, int directory_fd, cons
 /* Has the file no name left at all? What is written to it now is gone with it. */
 bool append_file_is_deleted(const struct append_file *file);
 
-/* The error of close(), by which a network file system tells of earlier writes. */
+/* Begins the write-back, too. The error of close(), by which a network file system tells of earlier writes. */
 int append_file_close(struct append_file *file);
 
 #endif

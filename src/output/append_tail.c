@@ -22,6 +22,10 @@
  * in the seconds before. */
 #define NULS_MAX (64 << 20)
 
+/* Read at a time, and at most of a file, when it is walked: seconds at the start of a meter. */
+#define WALK_WINDOW ((size_t)256 << 10)
+#define WALK_MAX    ((off_t)1 << 30)
+
 #define READ_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 
 struct tail {
@@ -180,25 +184,35 @@ static bool is_later(const struct stat *a, const struct stat *b)
 						      : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
 }
 
+/* The next one's name; NULL: there is none, and errno says whether that is so. */
+static const char *next_rotated(DIR *entries, const char *name, const struct append_policy *policy,
+				struct stat *ret_status)
+{
+	const struct dirent *entry;
+	char words[160];
+
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it was opened */
+	while (errno = 0, (entry = readdir(entries)))
+		if (is_rotated_name(entry->d_name, name) &&
+		    fstatat(dirfd(entries), entry->d_name, ret_status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    append_file_judge(ret_status, policy, words, sizeof(words)) == 0)
+			return entry->d_name;
+	return NULL;
+}
+
 /* The newest one's name; empty: there is none. */
 static int find_rotated(DIR *entries, const char *name, const struct append_policy *policy,
 			char ret_name[NAME_MAX + 1])
 {
-	const struct dirent *entry;
 	struct stat newest = { 0 }, status;
-	char words[160];
+	const char *candidate;
 
 	*ret_name = '\0';
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it was opened */
-	while (errno = 0, (entry = readdir(entries))) {
-		if (!is_rotated_name(entry->d_name, name) ||
-		    fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    append_file_judge(&status, policy, words, sizeof(words)) < 0)
-			continue;
+	while ((candidate = next_rotated(entries, name, policy, &status))) {
 		if (*ret_name && !is_later(&status, &newest))
 			continue;
 		newest = status;
-		snprintf(ret_name, NAME_MAX + 1, "%s", entry->d_name);
+		snprintf(ret_name, NAME_MAX + 1, "%s", candidate);
 	}
 	return -errno;
 }
@@ -230,23 +244,36 @@ static int open_entries(int directory_fd, const char *path, const char **ret_nam
 	return 0;
 }
 
+/* The descriptor of a file that passes for ours; -ENOENT: there is none. */
+static int open_ours(int directory_fd, const char *name, const struct append_policy *policy,
+		     off_t *ret_size)
+{
+	_cleanup_close_ int fd = openat(directory_fd, name, READ_FLAGS);
+	struct stat status;
+	char words[160];
+
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (append_file_judge(&status, policy, words, sizeof(words)) < 0)
+		return -ENOENT;
+	*ret_size = status.st_size;
+	return steal_fd(&fd);
+}
+
 int append_tail_read(int directory_fd, const char *name, const struct append_policy *policy,
 		     size_t line_max, char **ret_line)
 {
-	_cleanup_close_ int fd = openat(directory_fd, name, READ_FLAGS);
+	off_t size = 0;
+	_cleanup_close_ int fd = open_ours(directory_fd, name, policy, &size);
 	struct tail tail = { 0 };
-	struct stat status;
-	char words[160];
 	int r;
 
 	*ret_line = NULL;
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (append_file_judge(&status, policy, words, sizeof(words)) < 0)
-		return 0;
-	r = read_tail(fd, status.st_size, line_max, &tail);
+		return fd == -ENOENT ? 0 : fd;
+	r = read_tail(fd, size, line_max, &tail);
 	if (r < 0 && r != -EFBIG)
 		return r;
 	*ret_line = tail.line;
@@ -266,4 +293,85 @@ int append_tail_of_rotated(int directory_fd, const char *path, const struct appe
 		return r;
 	*ret_line = NULL;
 	return *rotated ? append_tail_read(dirfd(entries), rotated, policy, line_max, ret_line) : 0;
+}
+
+/* The lines in text[0..n), the last one first, but for a piece in front that may be the end of one. *ret_start:
+ * where the first of them began; n: there was none. What `line` says. */
+static int walk_lines(char *text, size_t n, bool is_start, append_tail_line *line, void *userdata,
+		      size_t *ret_start)
+{
+	char *newline = memrchr(text, '\n', n), *before;
+	int r = 0;
+
+	*ret_start = n;
+	for (; newline && r == 0; newline = before) {
+		before = memrchr(text, '\n', (size_t)(newline - text));
+		if (!before && !is_start)
+			break;
+		*newline = '\0';
+		*ret_start = before ? (size_t)(before + 1 - text) : 0;
+		r = line(userdata, text + *ret_start);
+	}
+	return r;
+}
+
+/* Window by window; a line that is longer than one is no line of ours, and is passed over. */
+static int walk_file(int fd, off_t end, size_t line_max, append_tail_line *line, void *userdata)
+{
+	size_t window = line_max + 2 > WALK_WINDOW ? line_max + 2 : WALK_WINDOW;
+	_cleanup_free_ char *text = malloc(window);
+	off_t lowest = end > WALK_MAX ? end - WALK_MAX : 0;
+	int r = 0;
+
+	if (!text)
+		return -ENOMEM;
+	while (end > lowest && r == 0) {
+		size_t n = end < (off_t)window ? (size_t)end : window, start;
+		off_t at = end - (off_t)n;
+
+		r = read_at(fd, text, n, at);
+		if (r < 0)
+			return r;
+		r = walk_lines(text, n, at == 0, line, userdata, &start);
+		end = start < n && at > 0 ? at + (off_t)start : at;
+	}
+	if (r == 0 && lowest)
+		return -EFBIG;
+	return r < 0 ? r : 0;
+}
+
+static int walk_name(int directory_fd, const char *name, const struct append_policy *policy,
+		     size_t line_max, append_tail_line *line, void *userdata)
+{
+	off_t size = 0;
+	_cleanup_close_ int fd = open_ours(directory_fd, name, policy, &size);
+	int r;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = skip_nuls(fd, &size);
+	return r < 0 ? r : walk_file(fd, size, line_max, line, userdata);
+}
+
+int append_tail_walk(int directory_fd, const char *path, const struct append_policy *policy,
+		     size_t line_max, append_tail_line *line, void *userdata)
+{
+	_cleanup_(close_entries) DIR *entries = NULL;
+	const char *name = NULL, *rotated;
+	struct stat status;
+	int r;
+
+	r = open_entries(directory_fd, path, &name, &entries);
+	if (r < 0)
+		return r;
+	r = walk_name(dirfd(entries), name, policy, line_max, line, userdata);
+	while ((r == 0 || r == -EFBIG) &&
+	       (rotated = next_rotated(entries, name, policy, &status))) {
+		bool is_cut = r == -EFBIG;
+
+		r = walk_name(dirfd(entries), rotated, policy, line_max, line, userdata);
+		if (r == 0 && is_cut)
+			r = -EFBIG;
+	}
+	return r ?: -errno;
 }

@@ -31,4 +31,13 @@ int append_tail_read(int directory_fd, const char *name, const struct append_pol
 int append_tail_of_rotated(int directory_fd, const char *path, const struct append_policy *policy,
 			   size_t line_max, char **ret_line);
 
+/* Takes a complete line, without its newline. 0: go on; 1: no more of this file; or an error. */
+typedef int append_tail_line(void *userdata, const char *line);
+
+/* Go through the lines of the file that `path` means, and of those it meant before (as above), of each from
+ * the last one on backwards. Only read. 0; -EFBIG: a file's lines were not all read, as there are too many;
+ * or an error, `line`'s included. */
+int append_tail_walk(int directory_fd, const char *path, const struct append_policy *policy,
+		     size_t line_max, append_tail_line *line, void *userdata);
+
 #endif

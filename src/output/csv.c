@@ -425,6 +425,7 @@ static int csv_flush(struct traffic_output *output)
 			failed = true;
 		} else {
 			csv_file_rest(file);
+			append_file_write_back(&file->file);
 			csv_folder_file_name(&csv->folder, file->uid, name);
 			if (!append_file_is_named(&file->file, csv->folder.fd, name))
 				close_file_of_user(output, file);
@@ -459,11 +460,14 @@ static void csv_close(struct traffic_output *output)
 	csv_folder_close(&csv->folder);
 }
 
-static int csv_totals(struct traffic_output *output, traffic_total_tell *tell, void *userdata)
+/* A row does not have its batch. */
+static int csv_totals(struct traffic_output *output, uint64_t known, traffic_total_tell *tell,
+		      void *userdata)
 {
 	const struct csv *csv = output->context;
 	int r = csv_totals_tell(&csv->folder, tell, userdata);
 
+	(void)known;
 	return r < 0 ? traffic_output_fail(output, r, "read the files' last rows") : 0;
 }
 

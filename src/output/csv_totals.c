@@ -41,14 +41,14 @@ static int tell_file(const struct csv_folder *folder, const char *name, uint32_t
 {
 	_cleanup_free_ char *row = NULL;
 	struct append_policy policy;
-	uint64_t in, out;
+	struct traffic_total total = { .uid = uid };
 	int r;
 
 	csv_folder_policy(folder, uid, &policy);
 	r = append_tail_read(folder->fd, name, &policy, CSV_ROW_MAX, &row);
 	if (r < 0)
 		return r;
-	return row && csv_row_read_totals(row, &in, &out) ? tell(userdata, uid, in, out) : 0;
+	return row && csv_row_read_totals(row, &total.in, &total.out) ? tell(userdata, &total) : 0;
 }
 
 static void close_entries(DIR **entries)

@@ -345,9 +345,11 @@ static int json_flush(struct traffic_output *output)
 	struct json *json = output->context;
 	int r = put_rest(output);
 
-	if (r < 0 || json->standard_output || json->file.fd < 0 ||
-	    append_file_is_named(&json->file, AT_FDCWD, output->target))
+	if (r < 0 || json->standard_output || json->file.fd < 0)
 		return r;
+	append_file_write_back(&json->file);
+	if (append_file_is_named(&json->file, AT_FDCWD, output->target))
+		return 0;
 	/* The next line opens the name anew. No error that would make the host do that: .resume has to
 	 * live as long as the process. */
 	r = append_file_close(&json->file);
@@ -367,6 +369,45 @@ static void json_close(struct traffic_output *output)
 	names_free(json->names);
 }
 
+struct teller {
+	uint64_t known;
+	traffic_total_tell *tell;
+	void *userdata;
+};
+
+static int tell_line(void *userdata, const char *line)
+{
+	const struct teller *teller = userdata;
+	struct json_place place;
+	struct traffic_total total;
+
+	if (!json_row_read_place(line, &place))
+		return 0;
+	if (place.batch <= teller->known)
+		return 1; /* as are all before it */
+	total = (struct traffic_total){
+		.uid = place.uid,
+		.in = place.total_in,
+		.out = place.total_out,
+		.batch = place.batch,
+	};
+	return teller->tell(teller->userdata, &total);
+}
+
+static int json_totals(struct traffic_output *output, uint64_t known, traffic_total_tell *tell,
+		       void *userdata)
+{
+	const struct json *json = output->context;
+	struct teller teller = { .known = known, .tell = tell, .userdata = userdata };
+	int r;
+
+	if (json->standard_output)
+		return 0;
+	r = append_tail_walk(AT_FDCWD, output->target, &json->policy, JSON_ROW_MAX, tell_line,
+			     &teller);
+	return r < 0 ? traffic_output_fail(output, r, "read the last lines") : 0;
+}
+
 const struct traffic_output_type json_output = {
 	.kind = "json",
 	.target = "PATH|-",
@@ -375,6 +416,7 @@ const struct traffic_output_type json_output = {
 	.options = json_options,
 	.preset = json_preset,
 	.init = json_init,
+	.totals = json_totals,
 	.write = json_write,
 	.flush = json_flush,
 	.close = json_close,

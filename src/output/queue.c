@@ -144,14 +144,15 @@ unsigned int output_queue_needs(const struct output_queue *queue)
 	return queue->output.needs;
 }
 
-int output_queue_totals(struct output_queue *queue, traffic_total_tell *tell, void *userdata)
+int output_queue_totals(struct output_queue *queue, uint64_t known, traffic_total_tell *tell,
+			void *userdata)
 {
 	struct traffic_output *output = &queue->output;
 	int r;
 
 	if (!output->type->totals)
 		return 0;
-	r = output->type->totals(output, tell, userdata);
+	r = output->type->totals(output, known, tell, userdata);
 	if (r == 0 || r == -ENOMEM)
 		return r;
 	log_warning("%s: %s; totals may go back to those of the last interval", queue->label,

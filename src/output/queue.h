@@ -54,7 +54,8 @@ unsigned int output_queue_needs(const struct output_queue *queue);
 
 /* The totals that the output knows of (traffic_output_type.totals). Before the start. An error of the
  * output's is logged, one of `tell` returned. */
-int output_queue_totals(struct output_queue *queue, traffic_total_tell *tell, void *userdata);
+int output_queue_totals(struct output_queue *queue, uint64_t known, traffic_total_tell *tell,
+			void *userdata);
 
 bool output_queue_has_room(struct output_queue *queue);
 
