@@ -191,7 +191,6 @@ static const char *next_rotated(DIR *entries, const char *name, const struct app
 	const struct dirent *entry;
 	char words[160];
 
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it was opened */
 	while (errno = 0, (entry = readdir(entries)))
 		if (is_rotated_name(entry->d_name, name) &&
 		    fstatat(dirfd(entries), entry->d_name, ret_status, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -223,25 +222,23 @@ static void close_entries(DIR **entries)
 		closedir(*entries);
 }
 
-/* Of the directory that `path` names something in; *ret_name: what it is called there. */
-static int open_entries(int directory_fd, const char *path, const char **ret_name, DIR **ret)
+/* Of the directory that `path` names something in; *ret_name: what it is called there. NULL, and errno. */
+static DIR *open_entries(int directory_fd, const char *path, const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');
 	_cleanup_free_ char *directory =
 		slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
 	_cleanup_close_ int fd = -1;
+	DIR *entries;
 
 	if (!directory)
-		return -ENOMEM;
+		return NULL;
 	fd = openat(directory_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	*ret = fdopendir(fd);
-	if (!*ret)
-		return -errno;
-	steal_fd(&fd);
+	entries = fd < 0 ? NULL : fdopendir(fd);
+	if (entries)
+		steal_fd(&fd);
 	*ret_name = slash ? slash + 1 : path;
-	return 0;
+	return entries;
 }
 
 /* The descriptor of a file that passes for ours; -ENOENT: there is none. */
@@ -283,13 +280,15 @@ int append_tail_read(int directory_fd, const char *name, const struct append_pol
 int append_tail_of_rotated(int directory_fd, const char *path, const struct append_policy *policy,
 			   size_t line_max, char **ret_line)
 {
-	_cleanup_(close_entries) DIR *entries = NULL;
+	const char *name;
+	_cleanup_(close_entries) DIR *entries = open_entries(directory_fd, path, &name);
 	char rotated[NAME_MAX + 1];
-	const char *name = NULL;
 	int r;
 
-	if ((r = open_entries(directory_fd, path, &name, &entries)) < 0 ||
-	    (r = find_rotated(entries, name, policy, rotated)) < 0)
+	if (!entries)
+		return -errno;
+	r = find_rotated(entries, name, policy, rotated);
+	if (r < 0)
 		return r;
 	*ret_line = NULL;
 	return *rotated ? append_tail_read(dirfd(entries), rotated, policy, line_max, ret_line) : 0;
@@ -356,14 +355,13 @@ static int walk_name(int directory_fd, const char *name, const struct append_pol
 int append_tail_walk(int directory_fd, const char *path, const struct append_policy *policy,
 		     size_t line_max, append_tail_line *line, void *userdata)
 {
-	_cleanup_(close_entries) DIR *entries = NULL;
-	const char *name = NULL, *rotated;
+	const char *name, *rotated;
+	_cleanup_(close_entries) DIR *entries = open_entries(directory_fd, path, &name);
 	struct stat status;
 	int r;
 
-	r = open_entries(directory_fd, path, &name, &entries);
-	if (r < 0)
-		return r;
+	if (!entries)
+		return -errno;
 	r = walk_name(dirfd(entries), name, policy, line_max, line, userdata);
 	while ((r == 0 || r == -EFBIG) &&
 	       (rotated = next_rotated(entries, name, policy, &status))) {

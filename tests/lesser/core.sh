@@ -12,23 +12,18 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
 absent=$1
 owner=$2
 says=$3
-work=$(mktemp -d)
 net=tm-lesser-$$
-cgroup=
 anna=61601
 bert=61602
-cleanup() {
-	processes_end
+fixture_undo() {
 	"$METER" detach --config /dev/null --instance "$meter_instance" --output "csv:$work" >/dev/null 2>&1 || : # what a failed test has left
-	netns_remove "$net"
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
 }
-trap cleanup EXIT
+fixture lesser "$net"
 
 # In a network namespace with lo and a link to itself, where nobody else sends.
 start() { # OPTION...
@@ -147,7 +142,6 @@ detached() {
 }
 
 need_bpf
-cgroup=$(cgroup_make lesser)
 netns_any "$net"
 ip -n "$net" link add hook0 type veth peer name hook1
 ip -n "$net" link set hook0 up

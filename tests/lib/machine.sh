@@ -54,5 +54,3 @@ in_machine_start() { # CGROUP COMMAND...
 machine_listens() { # PORT
 	ip netns exec "$machine" ss -Htln "sport = :$1" | grep -q .
 }
-
-machine_remove() { netns_remove "$machine"; }

@@ -5,18 +5,14 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
 PATH=$PATH:/usr/sbin
-cgroup=
-cleanup() {
-	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
+fixture_undo() {
 	umount "$work/full" 2>/dev/null
-	rm -rf "$work"
 	rm -f "/tmp/traffic_user_tm$$_"*
 }
-trap cleanup EXIT
+fixture badinput
 
 # refuse CODE PATTERN COMMAND...: ends with the code, one line on stderr that matches, nothing left
 # attached. A meter is pointed at a cgroup of the test's own, where nobody else attaches anything.
@@ -240,7 +236,6 @@ disk_full() {
 	umount "$work/full"
 }
 
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make badinput)
 run_test "usage" usage
 run_test "configuration file" config
 run_test "outputs" outputs

@@ -12,19 +12,15 @@ fi
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
-files=$work/files
 disk=
-cgroup=
-cleanup() {
-	processes_end
+fixture_undo() {
 	umount -l "$files" "$work/kept" 2>/dev/null
 	[ ! -s "$work/loop" ] || losetup -d "$(cat "$work/loop")" 2>/dev/null
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
 }
-trap cleanup EXIT
+fixture files
+files=$work/files
 
 uid=4700
 
@@ -257,9 +253,6 @@ read_by_users() {
 	end "$files"
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make files)
-fi
 run_test "full disk" full_disk
 run_test "read-only file system" read_only
 run_test "directory removed and made again" removed

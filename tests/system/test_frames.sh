@@ -7,21 +7,14 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
 near=tm-frames-near-$$
 far=tm-frames-far-$$
 behind=tm-frames-behind-$$
-cgroup=
 uid=61501
 
-cleanup() {
-	processes_end
-	netns_remove "$near" "$far" "$behind"
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture frames "$near" "$far" "$behind"
 
 # The meter is in the network namespace whose interfaces have the hooks. (`ip netns exec` hides cgroups.)
 start() { # OPTION...
@@ -159,7 +152,6 @@ test_kernels_own() {
 }
 
 need_bpf
-cgroup=$(cgroup_make frames)
 netns_pair "$near" "$far"
 run_test "an interface that comes later, and goes" test_later
 run_test "an interface that sends by another one: once" test_once

@@ -8,19 +8,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
 netns=tm-hands-$$
-cgroup=
 first_uid=4801
 users=10
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	netns_remove "$netns"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture hands "$netns"
 
 # What lo has delivered, or found no room for on its way back in; it counts as the meter does, from the IP header on.
 lo_counter() { # packets|bytes|dropped
@@ -98,10 +91,7 @@ hands() { # ADDRESS PACKETS_OF_A_USER UDP_SOCKETS TCP_SOCKETS
 	assert_nobody_else
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make hands)
-	netns_any "$netns"
-fi
+[ "$(id -u)" -ne 0 ] || netns_any "$netns"
 run_test "2,000,000 datagrams over 1,000 sockets of ten users" hands 127.0.0.1 200000 900 100
 run_test "200,000 datagrams over IPv6" hands ::1 20000 900 100
 run_test "ten users send on two sockets at once" hands 127.0.0.1 200000 2 0

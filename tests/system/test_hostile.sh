@@ -7,17 +7,11 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
 RACE=${RACE:-$root/build/tests/tools/race}
 
-work=$(mktemp -d)
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture hostile
 
 uid=4710
 
@@ -121,7 +115,6 @@ attack_real_program() {
 		"$(grep -c 'lost 0 bytes; audit: 0 bytes unaccounted' "$work/log")"
 }
 
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make hostile)
 run_test "20,000 openings in a directory as /tmp" race 1777 root
 run_test "20,000 openings in the user's own directory" race 0755 $uid
 run_test "the real program" attack_real_program

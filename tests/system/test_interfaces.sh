@@ -8,19 +8,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-work=$(mktemp -d)
 near=tm-if-near-$$
 far=tm-if-far-$$
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	netns_remove "$near" "$far"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture interfaces "$near" "$far"
 
 # In the near namespace with the mounts of this one: ip netns exec would hide the cgroups.
 enter_near="nsenter --net=/run/netns/$near"
@@ -308,10 +301,7 @@ usage() {
 	refuse "257 interfaces; 256" $(seq -f '--interface eth%g' 257)
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	make_netns
-	cgroup=$(cgroup_make interfaces)
-fi
+[ "$(id -u)" -ne 0 ] || make_netns
 run_test "usage" usage
 run_test "chosen interfaces" chosen lo veth0
 run_test "a label of one's own" label_wins

@@ -8,20 +8,16 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
 intervals=3600
 warm=600 # by then all tables, caches and buffers have the size that this traffic needs
 hurry=100
 
-work=$(mktemp -d)
-cgroup=
-cleanup() {
-	processes_end
+fixture_undo() {
 	[ -z "$cgroup" ] || cgroup_remove "$cgroup/job" # left only by a test that failed
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
 }
-trap cleanup EXIT
+fixture leaks
 
 asan=build/leaks/traffic-meter
 leaked=23 # exit code
@@ -104,6 +100,5 @@ hour() {
 
 make -s -j2 O=build/leaks SANITIZE=address CFLAGS='-O1 -g' build/leaks/traffic-meter || exit 1
 make -s build/tests/tools/hurry.so || exit 1
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make leaks)
 run_test "an hour's worth of intervals: no growth, no leak, no file left open" hour
 end_tests

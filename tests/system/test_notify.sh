@@ -5,16 +5,10 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-work=$(mktemp -d)
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture notify
 
 # Writes each message as a line to $work/heard, its variables with a space between.
 listen() {
@@ -67,7 +61,6 @@ nobody_listens() {
 	meter_stop || fail "exit code $?"
 }
 
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make notify)
 run_test "told in order: ready, signs of life, reload, stop" in_order
 run_test "nobody listens" nobody_listens
 end_tests

@@ -5,17 +5,13 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
 label=lo$$
-cgroup=
-cleanup() {
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	[ -z "${meter_pid:-}" ] || kill -KILL "$meter_pid" 2>/dev/null
-	rm -rf "$work"
+fixture_undo() {
 	rm -f "/tmp/traffic_user_${label}_"*
 }
-trap cleanup EXIT
+fixture original
 
 # A strict parser: what is not exactly seven well-formed columns is an error.
 parse() {
@@ -115,7 +111,6 @@ compiled_list() {
 	assert_equal "bytes" $((5 * 248)) "$(csv_sum out 2 "/tmp/traffic_user_${label}_4302.log")"
 }
 
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make original)
 run_test "rows of traffic_meter_user \"\" lo" rows
 run_test "nothing stays attached" nothing_stays
 run_test "default cgroup" default_cgroup

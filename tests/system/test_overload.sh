@@ -10,17 +10,11 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
 ROUNDS=${ROUNDS:-10}
 
-work=$(mktemp -d)
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture overload
 
 # An address that no other test listens at.
 address=127.$(($$ >> 16 & 63 | 64)).$(($$ >> 8 & 255)).$(($$ & 255))
@@ -216,9 +210,6 @@ rounds() { # FUNCTION
 	done
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make overload)
-fi
 run_test "smallest ring, $ROUNDS rounds" rounds smallest_ring
 run_test "stopped reader, $ROUNDS rounds" rounds stopped_reader
 run_test "more flows than entries, $ROUNDS rounds" rounds more_flows_than_entries

@@ -7,19 +7,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/meter.sh
 . tests/lib/netns.sh
 . tests/lib/machine.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
-cgroup=
 port=5800
 uid=4701
 size=20000000
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	machine_remove
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture owner "$machine"
 
 # A server that accepts as root and serves in a child of another user's; a child that is given a
 # connected socket by its root parent; a socket passed by SCM_RIGHTS to a process of another user's.
@@ -141,10 +134,7 @@ cgroup_is_told() {
 		"$(awk -F, '{ print $17, $16 }' "$work/out/traffic_user_unknown_0.log" | sort -u)"
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make owner)
-	machine_make tm-user:$uid
-fi
+[ "$(id -u)" -ne 0 ] || machine_make tm-user:$uid
 for way in forked executed passed; do
 	run_test "a socket that changes hands: $way" handed_over_is_charged "$way"
 done

@@ -8,21 +8,14 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
 near=tm-priv-near-$$
 far=tm-priv-far-$$
-cgroup=
 uid=61502
 somebody=nobody
 
-cleanup() {
-	processes_end
-	netns_remove "$near" "$far"
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture privileges "$near" "$far"
 
 has_tcx() { "$METER" check | grep '^ok *TCX links' >/dev/null; }
 
@@ -291,10 +284,7 @@ test_refused() {
 		--output "csv:$work/somebodys"
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make privileges)
-	netns_pair "$near" "$far"
-fi
+[ "$(id -u)" -ne 0 ] || netns_pair "$near" "$far"
 run_test "as root" test_root
 run_test "as another user" test_user
 run_test "a list is read again, as root" test_list root

@@ -9,24 +9,17 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
 stream_bytes=3000000
 datagram_bytes=60000 # which every default of a socket's buffer holds, should the receiver be slow
 datagram_size=1000
 first_uid=61000
 
-work=$(mktemp -d)
 near=tm-near-$$
 far=tm-far-$$
-cgroup=
 
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	netns_remove "$near" "$far"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture roads "$near" "$far"
 
 # Neighbours are made known, so that no packet waits for an answer: the one that comes out of such a
 # queue is sent by a softirq. Echo sockets and data in the first SYN are for all.
@@ -227,10 +220,7 @@ way_of() {
 
 roads=("$@")
 [ ${#roads[@]} -gt 0 ] || mapfile -t roads < <("$TRAFFIC" road)
-if [ "$(id -u)" -eq 0 ]; then
-	stage_make
-	cgroup=$(cgroup_make roads)
-fi
+[ "$(id -u)" -ne 0 ] || stage_make
 uid_in=$first_uid
 for road in "${roads[@]}"; do
 	uid_out=$((uid_in + 1))

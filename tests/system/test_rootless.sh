@@ -7,20 +7,13 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
-chmod 0755 "$work"
-cgroup=
 inside=tm-rootless-$$ outside=tm-outside-$$
 uid=61001 range=165536
 megabytes=20
-cleanup() {
-	processes_end
-	netns_remove "$inside" "$outside"
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture rootless "$inside" "$outside"
+chmod 0755 "$work"
 
 # The meter with a subuid file of the test's own, which gives the user a range.
 start() { # OPTION...
@@ -148,7 +141,6 @@ test_nobody() {
 need_bpf
 cp "$TRAFFIC" "$work/traffic" # the checkout may be where only root can go
 TRAFFIC=$work/traffic
-cgroup=$(cgroup_make rootless)
 netns_pair "$inside" "$outside"
 ip -n "$inside" route add default via 10.77.0.2
 run_test "a rootless network through pasta is the user's, once" test_pasta

@@ -9,19 +9,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/netns.sh
 . tests/lib/machine.sh
 . tests/lib/sshd.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
-cgroup=
 anna=4701
 bert=4702
 sink_port=5900
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	machine_remove
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture sessions "$machine"
 
 file_of() { echo "$work/out/traffic_user_unknown_$1.log"; } # UID
 
@@ -167,7 +160,6 @@ changed_user_is_charged() { # COMMAND_BEFORE COMMAND_AFTER POLICY UID
 }
 
 if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make sessions)
 	machine_make tm-anna:$anna tm-bert:$bert
 	! command -v ssh-keygen >/dev/null || sshd_configure
 fi

@@ -6,18 +6,14 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-work=$(mktemp -d)
-cgroup=
 memory_cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
+fixture_undo() {
 	[ -z "$memory_cgroup" ] || cgroup_remove "$memory_cgroup"
-	rm -rf "$work"
 }
-trap cleanup EXIT
+fixture status
 
 begin() {
 	need_bpf
@@ -363,10 +359,7 @@ sizes_beyond_memory() {
 		--records packet --ring-size 1G --flow-entries 67108864 --user-entries 16777216
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	cgroup=$(cgroup_make status)
-	make_memory_cgroup
-fi
+[ "$(id -u)" -ne 0 ] || make_memory_cgroup
 run_test "usage" usage
 run_test "no meter runs" no_meter
 run_test "text and JSON" text_and_json

@@ -7,18 +7,11 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-work=$(mktemp -d)
 netns=tm-stress-$$
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	netns_remove "$netns"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture stress "$netns"
 
 users=200
 connections=250 # of each
@@ -142,9 +135,6 @@ short_connections() {
 	compare
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	make_netns
-	cgroup=$(cgroup_make stress)
-fi
+[ "$(id -u)" -ne 0 ] || make_netns
 run_test "$((users * connections)) connections of $users users agree with nftables" short_connections
 end_tests

@@ -6,15 +6,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture totals
 
 uid=4711
 state=$work/state
@@ -148,7 +142,6 @@ failed_start_between() {
 	assert_equal "programs at the cgroup" 0 "$(attached)"
 }
 
-[ "$(id -u)" -ne 0 ] || cgroup=$(cgroup_make totals)
 for format in csv json; do
 	run_test "a power loss, with the state of an interval before: totals go on from the last rows, $format" \
 		totals_after of_before $format

@@ -9,19 +9,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-work=$(mktemp -d)
 near=tm-wire-near-$$
 far=tm-wire-far-$$
-cgroup=
-cleanup() {
-	processes_end
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	netns_remove "$near" "$far"
-	rm -rf "$work"
-}
-trap cleanup EXIT
+fixture wire "$near" "$far"
 
 bytes=20000000
 modes="flow packet"
@@ -208,10 +201,7 @@ wire_agrees() { # NEAR_ADDRESS FAR_ADDRESS LEAST MOST: per mille by which super-
 	echo "# out ${exact[flow-out]}, in ${exact[flow-in]} bytes on the wire for $bytes each way; sent twice: $(sent_twice)"
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	make_pair
-	cgroup=$(cgroup_make wire)
-fi
+[ "$(id -u)" -ne 0 ] || make_pair
 # Per segment 1,448 bytes of payload behind 52 of headers; 1,428 behind 72.
 run_test "wire_bytes are the interface's own, IPv4" wire_agrees 10.78.0.1 10.78.0.2 25 36
 run_test "wire_bytes are the interface's own, IPv6" wire_agrees fd78::1 fd78::2 35 51

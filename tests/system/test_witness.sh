@@ -8,21 +8,16 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/meter.sh
 . tests/lib/netns.sh
+. tests/lib/fixture.sh
 
-work=$(mktemp -d)
 near=tm-near-$$
 far=tm-far-$$
-cgroup=
 server_pids=()
 
-cleanup() {
-	local pid
-	for pid in ${meter_pid:-} "${server_pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
-	[ -z "$cgroup" ] || cgroup_remove "$cgroup"
-	netns_remove "$near" "$far"
-	rm -rf "$work"
+fixture_undo() {
+	for pid in "${server_pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
 }
-trap cleanup EXIT
+fixture witness "$near" "$far"
 
 users="1 2"
 uid_of() { echo $((4200 + $1)); }
@@ -162,9 +157,6 @@ print(sum(json.loads(line)["bytes"] for line in open(sys.argv[1])))' "$work/all.
 	assert_equal "bytes of both outputs" "$(awk -F, '{ s += $2 } END { print s }' "$work"/traffic_user_*)" "$sum"
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	netns_pair "$near" "$far"
-	cgroup=$(cgroup_make witness)
-fi
+[ "$(id -u)" -ne 0 ] || netns_pair "$near" "$far"
 run_test "files of two users agree with nftables and the sender, to the byte" bytes_agree
 end_tests
