@@ -153,12 +153,13 @@ struct user_key {
 
 _Static_assert(sizeof(struct user_key) == 8, "map layout");
 
-/* An entry of steps 2 and 3. Times are CLOCK_MONOTONIC, right to a tick of the kernel's (1..10 ms). */
+/* An entry of steps 2 and 3. Times are CLOCK_MONOTONIC, right to a tick of the kernel's (1..10 ms); where
+ * CPUs add at once one of theirs may be missed. */
 struct table_value {
 	struct meter_sum sum;
 	__u64 extra_bytes; /* on the wire beside those: headers of the segments of GSO and GRO */
 	__u64 first_ns;
-	__u64 last_ns; /* as one of the CPUs wrote it last */
+	__u64 last_ns;
 };
 
 _Static_assert(sizeof(struct table_value) == 40, "map layout");

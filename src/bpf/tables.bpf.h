@@ -66,9 +66,11 @@ static __always_inline void table_add(struct table_value *value, const struct ta
 	__sync_fetch_and_add(&value->sum.bytes, more->sum.bytes);
 	if (more->extra_bytes)
 		__sync_fetch_and_add(&value->extra_bytes, more->extra_bytes);
-	if (!value->first_ns)
+	/* Sums come here in another order than their packets did. */
+	if (!value->first_ns || more->first_ns < value->first_ns)
 		value->first_ns = more->first_ns;
-	value->last_ns = more->last_ns;
+	if (more->last_ns > value->last_ns)
+		value->last_ns = more->last_ns;
 }
 
 /* Step 2. */

@@ -56,7 +56,7 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 static void decode_value(const struct table_value *value, struct traffic_record *record)
 {
 	record->start_ns = value->first_ns;
-	record->end_ns = value->last_ns;
+	record->end_ns = value->last_ns > value->first_ns ? value->last_ns : value->first_ns;
 	record->bytes = value->sum.bytes;
 	record->wire_bytes = value->sum.bytes + value->extra_bytes;
 	record->packets = value->sum.packets;

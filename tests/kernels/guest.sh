@@ -12,6 +12,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 OWN_PLACES=yes # all of the machine is
 . tests/lib/meter.sh
+. tests/lib/datagrams.sh
 mkdir -p /var/lib
 
 anna=1001
@@ -47,19 +48,6 @@ meter_end() {
 	assert_contains "audit" 'lost 0 bytes; audit: 0 bytes unaccounted' "$(<"$work/log")"
 }
 
-ip_bytes() { grep -o 'ip_bytes=[0-9]*' "$1" | cut -d = -f 2; }
-
-# serve FILE COMMAND...: starts a receiver and waits until it is ready. Sets served_pid. Emptied
-# here, not by the shell that starts it: the last one's word must not be taken for this one's.
-serve() {
-	local file=$1
-	shift
-	: >"$file"
-	"$@" >>"$file" &
-	served_pid=$!
-	wait_until 20 grep -q ready "$file"
-}
-
 # exchange SENDER RECEIVER ADDRESS COUNT SIZE [OPTION...]: datagrams from one user to another, all
 # of which arrive. The options are the sender's; the receiver may be elsewhere by $receive_in.
 receive_in=()
@@ -74,29 +62,6 @@ exchange() {
 	wait $served_pid || fail "not all arrived: sent $(<"$work/sender"), received $(<"$work/receiver")"
 	sent[$sender]=$((${sent[$sender]:-0} + $(ip_bytes "$work/sender")))
 	received[$receiver]=$((${received[$receiver]:-0} + $(ip_bytes "$work/receiver")))
-}
-
-# A socket of that user that takes datagrams for ever and reads none, so that it costs no time.
-# Sets sink_pid.
-sink_start() { # UID ADDRESS PORT
-	serve "$work/sink" "$TRAFFIC" udp-receive --uid "$1" --bind "$2" "$3" --count 100000000 \
-		--timeout 300
-	sink_pid=$served_pid
-	kill -STOP $sink_pid
-}
-
-sink_stop() {
-	kill -KILL $sink_pid
-	wait $sink_pid 2>/dev/null || :
-}
-
-# What the loopback could not hand on, of all CPUs: such a packet never gets to the ingress hook.
-backlog_drops() {
-	local sum=0 drops
-	while read -r _ drops _; do
-		sum=$((sum + 16#$drops))
-	done </proc/net/softnet_stat
-	echo $sum
 }
 
 # The sum of the users' rows, or of one user's; 0 where there is no file.
@@ -473,11 +438,6 @@ test_detach() {
 	done
 	meter_end
 	wait_until 10 nothing_left
-}
-
-meter_kill() {
-	kill -KILL "$meter_pid"
-	wait "$meter_pid" 2>/dev/null || :
 }
 
 # Killed, and killed as it takes over: what is counted meanwhile is the next one's, and nothing is there

@@ -110,9 +110,12 @@ meter_start() {
 	"$@" 2>"$log" &
 	meter_pid=$!
 	process_note "$meter_pid"
-	local deadline=$((SECONDS + 30))
+	local now_s deadline
+	read_now
+	deadline=$((now_s + 30))
 	until grep -qE '(: |>)metering ' "$log"; do
-		if ! kill -0 "$meter_pid" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
+		read_now
+		if ! kill -0 "$meter_pid" 2>/dev/null || [ $now_s -ge $deadline ]; then
 			cat "$log"
 			fail "the meter did not start: $*"
 		fi
@@ -127,6 +130,11 @@ totals_forget() { rm -f "/var/lib/traffic-meter/$meter_instance".totals*; }
 meter_stop() {
 	kill -TERM "$meter_pid"
 	wait "$meter_pid"
+}
+
+meter_kill() {
+	kill -KILL "$meter_pid"
+	wait "$meter_pid" 2>/dev/null || :
 }
 
 # What the meter of $meter_instance says of itself: one line of JSON.

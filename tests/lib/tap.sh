@@ -49,12 +49,22 @@ assert_contains() { # WHAT PATTERN TEXT
 	grep -qE -- "$2" <<<"$3" || fail "$1: no '$2' in: $3"
 }
 
+# The seconds of a clock that nobody sets, as $now_s. bash's SECONDS goes with the machine's, which a test
+# sets (tests/fault/clock.sh).
+read_now() {
+	read -r now_s _ </proc/uptime
+	now_s=${now_s%.*}
+}
+
 # Wait until a command succeeds: for events that nothing announces. At most SECONDS.
 wait_until() { # SECONDS COMMAND...
-	local deadline=$((SECONDS + $1))
+	local now_s deadline
+	read_now
+	deadline=$((now_s + $1))
 	shift
 	until "$@"; do
-		[ $SECONDS -lt $deadline ] || fail "timed out waiting for: $*"
+		read_now
+		[ $now_s -lt $deadline ] || fail "timed out waiting for: $*"
 		sleep 0.05
 	done
 }

@@ -58,7 +58,8 @@ static const struct command commands[] = {
 	  "                datagrams of up to so many bytes on sockets that all of them have" },
 	{ "ping", raw_ping, true, true, false, "--to ADDR --count N --size BYTES --ident ID" },
 	{ "flood", udp_flood, false, true, false,
-	  "--to ADDR PORT --seconds S[.SSS] --size BYTES [--spread FLOWS]; SIGTERM ends it" },
+	  "--to ADDR PORT --seconds S[.SSS] --size BYTES [--spread FLOWS] [--rate PPS]; SIGTERM "
+	  "ends it" },
 	{ "raw-ipv4", raw_ipv4, true, true, false,
 	  "--to ADDR [PORT] --count N --size BYTES [--options BYTES]\n"
 	  "                [--fragment-offset BYTES] [--more-fragments]" },

@@ -172,6 +172,8 @@ int udp_flood(const struct arguments *arguments)
 	signal(SIGTERM, on_stop);
 	/* One system call a packet, as a program has it; the clock is read now and then. */
 	do {
+		if (arguments->rate)
+			sleep_until(start + sent * NS_PER_S / arguments->rate);
 		for (int i = 0; i < BATCH; i++) {
 			if (send(fds[flow], payload, arguments->size, 0) >= 0)
 				sent++;
