@@ -48,8 +48,7 @@ send() { # COUNT
 }
 
 machine_ends() {
-	kill -KILL "$meter_pid"
-	wait "$meter_pid" 2>/dev/null || :
+	meter_kill
 	rm -rf "/sys/fs/bpf/traffic-meter/$meter_instance"
 }
 
@@ -128,8 +127,7 @@ failed_start_between() {
 	failed_start
 	meter --persist --user nobody
 	send 10
-	kill -KILL "$meter_pid"
-	wait "$meter_pid" 2>/dev/null || :
+	meter_kill
 	in_cgroup "$cgroup" "$TRAFFIC" udp-send --to 127.0.0.1 9 --count 20 --size 100 --uid $uid >/dev/null
 	(ulimit -u 0 && no_threads)
 	assert_equal "programs at the cgroup" 2 "$(attached)"
