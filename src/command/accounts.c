@@ -43,7 +43,7 @@ struct past {
 	uint64_t batch;
 };
 
-static int raise(void *userdata, const struct traffic_total *total)
+static int raise_total(void *userdata, const struct traffic_total *total)
 {
 	struct past *past = userdata;
 
@@ -66,7 +66,7 @@ int accounts_open_state(struct account *account, struct capture *capture,
 	if (r < 0)
 		return r;
 	if (behind)
-		r = outputs_totals(outputs, past.batch, raise, &past);
+		r = outputs_totals(outputs, past.batch, raise_total, &past);
 	capture_number_from(capture, past.batch);
 	return r;
 }
