@@ -166,12 +166,6 @@ sum() { # csv|json UID in|out
 	awk -v d="$3" '$1 == d { s += $2 } END { printf "%.0f\n", s }' "$work/rows-$1-$2"
 }
 
-# Nothing is held back: what comes after is another round's. Counted is what each output was given.
-at_rest() {
-	meter_status | grep -oE '"(counted|delivered)":\{"in":\{[^}]*\},"out":\{[^}]*\}' | cut -d : -f 2- |
-		awk 'NR > 1 && $0 != before { exit 1 } { before = $0 } END { exit NR != 3 }'
-}
-
 all_there() {
 	local uid output received
 	read_rows
@@ -219,7 +213,7 @@ verify() { # BEGIN
 	local uid output now_s deadline
 	read_now
 	deadline=$((now_s + 40))
-	until at_rest && all_there; do
+	until meter_at_rest && all_there; do
 		read_now
 		if [ $now_s -ge $deadline ]; then
 			tell_sums

@@ -140,6 +140,13 @@ meter_kill() {
 # What the meter of $meter_instance says of itself: one line of JSON.
 meter_status() { "$METER" status --json --instance "$meter_instance"; }
 
+# Has each output been given all that is counted? Then what comes after is another round's. Without python,
+# which not every guest has.
+meter_at_rest() {
+	meter_status | grep -oE '"(counted|delivered)":\{"in":\{[^}]*\},"out":\{[^}]*\}' | cut -d : -f 2- |
+		awk 'NR == 1 { counted = $0 } $0 != counted { behind = 1 } END { exit NR < 2 || behind }'
+}
+
 # What it has counted so far. Without python, which a test that asks often would spend its time in.
 meter_counted() { # in|out packets|bytes
 	local status
