@@ -1,27 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Starting and stopping the real program in a shell test: sourced after tap.sh.
 
-# Runs the test again where the places of the program's own are the test's alone: what is pinned in
-# bpffs, its sockets and locks, the state directory.
-own_places() { # SCRIPT ARGUMENT...
-	local code made
-	mkdir /var/lib/traffic-meter 2>/dev/null && made=yes
-	mkdir -p /run/traffic-meter
-	OWN_PLACES=yes unshare -m --propagation private sh -c '
-		for place in /var/lib/traffic-meter /run/traffic-meter; do mount -t tmpfs -o mode=0755 none "$place" || exit; done
-		mount -t bpf none /sys/fs/bpf || exit
-		exec "$@"' sh "$@"
-	code=$?
-	[ -z "${made:-}" ] || rmdir /var/lib/traffic-meter
-	exit $code
-}
-
-if [ "$(id -u)" -eq 0 ] && [ "${OWN_PLACES:-}" != yes ]; then
-	case $0 in
-	/*) own_places "$0" "$@" ;;
-	*) own_places "$OLDPWD/$0" "$@" ;; # before its cd to the root
-	esac
-fi
+. "$(dirname "${BASH_SOURCE[0]}")/places.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
