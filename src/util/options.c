@@ -378,6 +378,8 @@ int options_parse_arguments(const struct traffic_option *options, void *base, co
 		}
 		if (argv[i][1] == '-')
 			option = find_option(options, name, strcspn(name, "="));
+		else if (strcmp(argv[i], "-h") == 0)
+			option = find_option(options, "help", strlen("help"));
 		if (!option)
 			return complain_unknown_argument(options, argv[i], command);
 		r = argument_value(option, command, argc, argv, &i, &value);
