@@ -50,7 +50,8 @@ const char *cgroup_explain_lack(void)
 	if (find_mount("/proc/1/mounts", &root) == 0)
 		return "it is mounted for the machine, but not in this mount namespace, as inside "
 		       "'ip netns exec', which mounts another /sys; instead of that, use "
-		       "'nsenter --net=/run/netns/NAME traffic-meter ...'";
+		       "'nsenter --net=/run/netns/NAME traffic-meter ...', or mount it here: "
+		       "'mount -t cgroup2 none /mnt'";
 	return "traffic is seen at a cgroup: 'mount -t cgroup2 none /mnt', or boot with "
 	       "systemd.unified_cgroup_hierarchy=1";
 }
