@@ -147,6 +147,8 @@ $(O):
 
 include tests/tests.mk
 
+include man/manual.mk
+
 include bench/bench.mk
 
 .PHONY: lint

@@ -14,6 +14,7 @@
 #include "command/control.h"
 #include "command/meter.h"
 #include "output/queue.h"
+#include "output/registry.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/options.h"
@@ -284,7 +285,7 @@ const struct command run_command = {
 	.help = "meter until stopped",
 	.run = command_run,
 	.options = run_options,
-	.takes_outputs = true,
+	.outputs = output_types,
 };
 
 const struct command detach_command = {
@@ -292,5 +293,5 @@ const struct command detach_command = {
 	.help = "write and remove what a killed meter left in the kernel",
 	.run = command_detach,
 	.options = run_options,
-	.takes_outputs = true,
+	.outputs = output_types,
 };
