@@ -45,7 +45,7 @@ clean:
 	rm -rf build $(products)
 
 # What a build needs is looked for once, and what is missing named with its packages.
-ifeq ($(filter clean help uninstall,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help uninstall dist,$(MAKECMDGOALS)),)
 need = $(if $(shell $(1) >/dev/null 2>&1 && echo yes),,$(error $(2) not found; install it: \
 	apt-get install $(3) | dnf install $(4) | zypper install $(5)))
 $(call need,command -v $(CLANG),clang,clang,clang,clang)
@@ -156,3 +156,5 @@ lint:
 	tests/lint/run
 
 include packaging/install.mk
+
+include packaging/packages.mk
