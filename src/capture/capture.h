@@ -165,4 +165,12 @@ uint64_t capture_memory(const struct capture *capture);
 int capture_interfaces_fd(const struct capture *capture);
 void capture_interfaces_changed(struct capture *capture);
 
+/* For epoll: readable when the metered cgroup may have gone or come again, and then
+ * capture_check_cgroup() is to be called, as it is now and then; -1: it can't go. */
+int capture_cgroup_fd(const struct capture *capture);
+void capture_check_cgroup(struct capture *capture);
+
+/* Nothing is metered until the cgroup is there again. */
+bool capture_cgroup_is_gone(const struct capture *capture);
+
 #endif
