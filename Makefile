@@ -74,6 +74,7 @@ endif
 $(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
 $(call optional,libcap-ng,LIBCAP_NG,giving up capabilities (libcap-ng-dev))
 $(call optional,libseccomp,LIBSECCOMP,a filter of system calls (libseccomp-dev),>= 2.4)
+$(call optional,sqlite3,SQLITE3,the history and its reports (libsqlite3-dev),>= 3.24)
 endif
 
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
@@ -145,6 +146,8 @@ $(O):
 -include $(objects:.o=.d) $(program_objects:.o=.d)
 
 include tests/tests.mk
+
+include man/manual.mk
 
 include bench/bench.mk
 

@@ -24,6 +24,6 @@ int confine_give(const struct meter_settings *settings, struct capture *capture,
 		 const struct identity *identity);
 int confine_become(const struct identity *identity);
 int confine_lock(const struct meter_settings *settings, const struct outputs *outputs);
-int confine_calls(const struct outputs *outputs);
+int confine_calls(void);
 
 #endif

@@ -437,7 +437,7 @@ static int start(struct meter *meter)
 
 	if ((r = confine_lock(settings, &meter->outputs)) < 0 ||
 	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
-	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls(&meter->outputs)) < 0)
+	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls()) < 0)
 		return r;
 	return settings->capture.left_over_only ? 0 : open_timers(meter);
 }

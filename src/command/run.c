@@ -13,6 +13,7 @@
 #include "command/control.h"
 #include "command/meter.h"
 #include "output/queue.h"
+#include "output/registry.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/options.h"
@@ -283,7 +284,7 @@ const struct command run_command = {
 	.help = "meter until stopped",
 	.run = command_run,
 	.options = run_options,
-	.takes_outputs = true,
+	.outputs = output_types,
 };
 
 const struct command detach_command = {
@@ -291,5 +292,5 @@ const struct command detach_command = {
 	.help = "write and remove what a killed meter left in the kernel",
 	.run = command_detach,
 	.options = run_options,
-	.takes_outputs = true,
+	.outputs = output_types,
 };
