@@ -74,6 +74,7 @@ endif
 $(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
 $(call optional,libcap-ng,LIBCAP_NG,giving up capabilities (libcap-ng-dev))
 $(call optional,libseccomp,LIBSECCOMP,a filter of system calls (libseccomp-dev),>= 2.4)
+$(call optional,sqlite3,SQLITE3,the history and its reports (libsqlite3-dev),>= 3.24)
 endif
 
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)

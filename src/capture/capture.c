@@ -124,7 +124,6 @@ static int load(struct capture *capture, uint64_t generation)
 		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
 		.pins = &capture->pins,
 		.rule = settings->interfaces_rule,
-		.names = settings->interfaces,
 		.handle = filter_handle(settings->instance),
 	};
 	return 0;
@@ -177,7 +176,7 @@ static int attach_programs(struct capture *capture, const char *cgroup_path, int
 	capture->attached = true;
 	r = attachment_open(attachment, cgroup_path, cgroup_fd);
 	if (r == 0)
-		frames_attach(&capture->frames);
+		interfaces_attach(&capture->interfaces, &capture->frames);
 	return r;
 }
 
@@ -490,8 +489,7 @@ int capture_interfaces_fd(const struct capture *capture)
 
 void capture_interfaces_changed(struct capture *capture)
 {
-	interfaces_changed(&capture->interfaces);
-	frames_changed(&capture->frames);
+	interfaces_changed(&capture->interfaces, &capture->frames);
 }
 
 int capture_cgroup_fd(const struct capture *capture)

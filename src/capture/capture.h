@@ -38,6 +38,9 @@ enum capture_interfaces {
 
 #define CAPTURE_INTERFACES_MAX 256
 
+/* An alternative name's length, which is more than a name's. */
+#define CAPTURE_INTERFACE_NAME_MAX 127
+
 enum capture_owner {
 	CAPTURE_OWNER_PROCESS,
 	CAPTURE_OWNER_LOGIN,

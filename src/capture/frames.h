@@ -31,7 +31,6 @@ struct frames {
 	int program_fd, links_fd; /* the caller's */
 	const struct pins *pins;  /* likewise */
 	enum capture_interfaces rule;
-	struct traffic_strings names; /* the caller's */
 	uint32_t handle; /* of the filter: the same for each meter of an instance; 0: no filter */
 	bool attached, refused;
 	struct frames_hook *hooks;
@@ -40,10 +39,10 @@ struct frames {
 
 /* Attach to the interfaces there are. What can't be attached to is told once, and metering goes on:
  * only packet sockets' frames are missed. */
-void frames_attach(struct frames *frames);
+void frames_attach(struct frames *frames, const struct link *links, size_t n);
 
 /* An interface may have come, gone, or be another's port now. */
-void frames_changed(struct frames *frames);
+void frames_changed(struct frames *frames, const struct link *links, size_t n);
 
 /* From all of them. */
 void frames_detach(struct frames *frames);
