@@ -77,18 +77,6 @@ static void capture_closep(struct capture **capture)
 	capture_close(*capture);
 }
 
-/* 31 bits of the instance's name (FNV-1a), never 0; or 0 where it has none. */
-static uint32_t filter_handle(const char *instance)
-{
-	uint32_t hash = 2166136261u;
-
-	if (!instance)
-		return 0;
-	for (; *instance; instance++)
-		hash = (hash ^ (unsigned char)*instance) * 16777619u;
-	return (hash >> 1) | 1;
-}
-
 /* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
 static uint64_t first_number(void)
 {
@@ -124,7 +112,7 @@ static int load(struct capture *capture, uint64_t generation)
 		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
 		.pins = &capture->pins,
 		.rule = settings->interfaces_rule,
-		.handle = filter_handle(settings->instance),
+		.handle = frames_handle(settings->instance),
 	};
 	return 0;
 }
@@ -206,7 +194,7 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 		}
 	} else {
 		attachment_detach(&capture->attachment);
-		frames_remove_left(&capture->pins, filter_handle(capture->settings->instance));
+		frames_remove_left(&capture->pins, frames_handle(capture->settings->instance));
 	}
 	return old_sets_adopt(&capture->old);
 }
