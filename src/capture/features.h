@@ -23,6 +23,9 @@ struct feature {
 	const char *(*explain)(void);
 };
 
+/* A flag of bpf(2) that comes with TCX: linux/bpf.h may be older. */
+#define FEATURES_BPF_F_BEFORE (1u << 3)
+
 /* In the order in which they build on each other; ends with a NULL name. */
 extern const struct feature features[];
 

@@ -40,7 +40,7 @@ static int take_over(const struct pins *pins, int direction, int cgroup_fd, int 
 		return fd;
 	if (is_of_cgroup(fd, cgroup_fd) && bpf_link_update(fd, program_fd, NULL) == 0)
 		return steal_fd(&fd);
-	pins_remove(pins, hook_kinds[direction].name);
+	pins_detach(pins, hook_kinds[direction].name);
 	return -ENOENT;
 }
 
@@ -118,8 +118,11 @@ int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgrou
 
 void hooks_detach(struct hooks *hooks, const struct pins *pins)
 {
-	for (int i = 0; i < METER_DIRECTIONS; i++)
-		pins_remove(pins, hook_kinds[i].name);
+	for (int i = 0; i < METER_DIRECTIONS; i++) {
+		if (hooks->fds[i] >= 0)
+			bpf_link_detach(hooks->fds[i]);
+		pins_detach(pins, hook_kinds[i].name);
+	}
 	hooks_close(hooks);
 }
 

@@ -7,6 +7,8 @@
 #include "privileges/capabilities.h"
 #include "util/log.h"
 
+#define CGROUP_IS_GONE "the metered cgroup is gone; nothing is metered until it is there again"
+
 static uint64_t both(const uint64_t by_direction[2])
 {
 	return by_direction[TRAFFIC_IN] + by_direction[TRAFFIC_OUT];
@@ -129,6 +131,9 @@ void health_write_json(const struct health *health, FILE *file)
 			fputc(',', file);
 		write_json_output(health, &health->outputs[i], file);
 	}
+	fputs("],\"problems\":[", file);
+	if (health->cgroup_is_gone)
+		fputs("\"" CGROUP_IS_GONE "\"", file);
 	fputs("]}\n", file);
 }
 
@@ -177,6 +182,8 @@ void health_write_text(const struct health *health, FILE *file)
 		health->records, health->owner, health->interval_s, health->networks,
 		health->kernel_memory >> 10, "", "bytes in", "packets in", "bytes out",
 		"packets out");
+	if (health->cgroup_is_gone)
+		fputs("problem: " CGROUP_IS_GONE "\n", file);
 	write_row("counted", health->counted.packets, health->counted.bytes, file);
 	write_row("in kernel", health->held.packets, health->held.bytes, file);
 	fprintf(file,

@@ -104,6 +104,7 @@ static int on_interval(void *userdata)
 
 	if (r < 0)
 		return r;
+	capture_check_cgroup(meter->capture);
 	r = drain(meter);
 	account_write_state(&meter->account);
 	tell_interval(meter);
@@ -133,6 +134,16 @@ static int on_interfaces(void *userdata)
 	struct meter *meter = userdata;
 
 	capture_interfaces_changed(meter->capture);
+	return 0;
+}
+
+static int on_metered_cgroup(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	capture_check_cgroup(meter->capture);
+	notify_status(capture_cgroup_is_gone(meter->capture) ? "the metered cgroup is gone"
+							     : "metering");
 	return 0;
 }
 
@@ -190,6 +201,7 @@ static int read_health(struct meter *meter, struct health *ret)
 		.kernel_memory = capture_memory(meter->capture),
 		.networks = meter->n_networks,
 		.persists = capture_persists(meter->capture),
+		.cgroup_is_gone = capture_cgroup_is_gone(meter->capture),
 		.n_outputs = meter->outputs.n,
 	};
 	if ((r = privileges_read(&ret->held_privileges)) < 0)
@@ -269,6 +281,9 @@ static int open_timers(struct meter *meter)
 	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
 	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
 				on_interval, meter)) < 0 ||
+	    (capture_cgroup_fd(meter->capture) >= 0 &&
+	     (r = loop_add(loop, capture_cgroup_fd(meter->capture), EPOLLIN, on_metered_cgroup,
+			   meter)) < 0) ||
 	    (r = notify_watch(loop)) < 0)
 		return log_error_errno(r, "set up the timers");
 	if (!settings->duration_s)
@@ -435,7 +450,7 @@ static int start(struct meter *meter)
 	const struct meter_settings *settings = meter->settings;
 	int r;
 
-	if ((r = confine_lock(settings, &meter->outputs)) < 0 ||
+	if ((r = confine_lock(settings, meter->capture, &meter->outputs)) < 0 ||
 	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
 	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls()) < 0)
 		return r;

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,9 +164,9 @@ static int verify_interfaces(const struct run_settings *settings)
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < named->n; i++)
-		if (!*named->values[i] || strlen(named->values[i]) >= IF_NAMESIZE) {
+		if (!*named->values[i] || strlen(named->values[i]) > CAPTURE_INTERFACE_NAME_MAX) {
 			log_error("'%s' is no interface's name: it has 1 to %d characters",
-				  named->values[i], IF_NAMESIZE - 1);
+				  named->values[i], CAPTURE_INTERFACE_NAME_MAX);
 			return -EINVAL;
 		}
 	return 0;

@@ -38,17 +38,20 @@ static void status_settings_free(struct status_settings *settings)
 static int print_help(void)
 {
 	printf("usage: traffic-meter status [OPTION...]\n\n"
-	       "Tells the health of a running meter. Exit code 1: none runs, or its audit does not "
-	       "come out at 0.\n\n");
+	       "Tells the health of a running meter. Exit code 1: none runs, its audit does not "
+	       "come out at 0, or its cgroup is gone.\n\n");
 	options_print_help(status_options, stdout);
 	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* The text holds a line "audit: N bytes unaccounted" for each output. */
-static bool is_accounted(const char *text)
+/* The text holds a line "audit: N bytes unaccounted" for each output, and "problem: ..." for what is
+ * wrong beside that. */
+static bool is_healthy(const char *text)
 {
 	static const char audit[] = "\n  audit: ";
 
+	if (strstr(text, "\nproblem: "))
+		return false;
 	for (const char *at = strstr(text, audit); at; at = strstr(at + 1, audit))
 		if (strncmp(at + strlen(audit), "0 ", 2) != 0)
 			return false;
@@ -65,7 +68,7 @@ static int ask(const char *instance, char **ret_text)
 		free(*ret_text);
 		*ret_text = NULL;
 		r = control_ask(instance, ret_text);
-		if (r < 0 || is_accounted(*ret_text))
+		if (r < 0 || is_healthy(*ret_text))
 			return r;
 	}
 	return r;
@@ -110,7 +113,7 @@ static int command_status(int argc, char **argv)
 		printf("%s", text + 1);
 	if (fflush(stdout))
 		return EXIT_FAILED;
-	return is_accounted(text) ? EXIT_DONE : EXIT_FAILED;
+	return is_healthy(text) ? EXIT_DONE : EXIT_FAILED;
 }
 
 const struct command status_command = {
