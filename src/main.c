@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
-#include "output/queue.h"
+#include "pipeline/output_queue.h"
 #include "util/log.h"
 #include "util/standard.h"
 

@@ -11,7 +11,7 @@
 #include "capture/cgroup.h"
 #include "command/command.h"
 #include "command/meter.h"
-#include "command/outputs.h"
+#include "pipeline/outputs.h"
 #include "networks/compiled.h"
 #include "util/cleanup.h"
 #include "util/log.h"

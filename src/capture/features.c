@@ -16,7 +16,7 @@
 
 #include "capture/cgroup.h"
 #include "util/cleanup.h"
-#include "util/lesser.h"
+#include "util/test_features.h"
 #include "util/log.h"
 
 static uint64_t effective_capabilities(void)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/lesser.h"
+#include "util/test_features.h"
 #include "util/log.h"
 
 #define BPFFS "/sys/fs/bpf"

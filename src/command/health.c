@@ -19,7 +19,7 @@ int64_t health_unaccounted(const struct health *health, const struct output_stat
 	uint64_t least = both(health->counted_before.bytes);
 	uint64_t most = both(health->counted.bytes) + both(health->held_twice.bytes);
 	uint64_t sum = both(output->delivered.bytes) + both(output->queued.bytes) +
-		       both(health->held.bytes);
+		       both(output->dropped.bytes) + both(health->held.bytes);
 
 	if (sum < least)
 		return (int64_t)(least - sum);
@@ -57,6 +57,8 @@ static void write_json_output(const struct health *health, const struct output_s
 	write_json_sum("delivered", output->delivered.packets, output->delivered.bytes, file);
 	fputc(',', file);
 	write_json_sum("queued", output->queued.packets, output->queued.bytes, file);
+	fputc(',', file);
+	write_json_sum("dropped", output->dropped.packets, output->dropped.bytes, file);
 	fprintf(file,
 		",\"lost_packets\":%" PRIu64 ",\"lost_bytes\":%" PRIu64 ",\"errors\":%" PRIu64
 		",\"unaccounted_bytes\":%" PRId64 ",\"error\":",
@@ -150,6 +152,8 @@ static void write_text_output(const struct health *health, const struct output_s
 	fprintf(file, "output %s%s%s\n", output->spec, *output->error ? ": " : "", output->error);
 	write_row("delivered", output->delivered.packets, output->delivered.bytes, file);
 	write_row("queued", output->queued.packets, output->queued.bytes, file);
+	if (both(output->dropped.packets))
+		write_row("dropped", output->dropped.packets, output->dropped.bytes, file);
 	if (output->lost_bytes || output->lost_packets)
 		fprintf(file, "  lost of these %" PRIu64 " packets, %" PRIu64 " bytes\n",
 			output->lost_packets, output->lost_bytes);
@@ -205,7 +209,8 @@ int health_log_audit(const struct health *health, const struct output_status *ou
 {
 	int64_t unaccounted = health_unaccounted(health, output);
 	uint64_t held = both(health->held.bytes);
-	uint64_t lost = output->lost_bytes + (health->persists ? 0 : held);
+	uint64_t lost =
+		output->lost_bytes + both(output->dropped.bytes) + (health->persists ? 0 : held);
 	char kept[80] = "";
 
 	if (health->persists)

@@ -12,7 +12,7 @@
 #include "command/command.h"
 #include "command/control.h"
 #include "command/meter.h"
-#include "output/queue.h"
+#include "pipeline/output_queue.h"
 #include "output/registry.h"
 #include "util/cleanup.h"
 #include "util/log.h"

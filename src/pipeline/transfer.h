@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way of records: span by span from capture, completed by account, in batches to the outputs. */
-#ifndef COMMAND_TRANSFER_H
-#define COMMAND_TRANSFER_H
+#ifndef PIPELINE_TRANSFER_H
+#define PIPELINE_TRANSFER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "account/account.h"
 #include "capture/capture.h"
-#include "command/outputs.h"
+#include "pipeline/outputs.h"
 
 struct transfer {
 	struct capture *capture; /* the caller's, as the next two */
