@@ -113,7 +113,9 @@ program_objects := $(programs:%.c=$(O)/%.o)
 # Made before the first compilation; from then on the compiler says who includes it.
 $(objects): | $(O)/traffic_meter.skel.h
 
-$(O)/src/main.o: all_cflags += -DNOT_BUILT='"$(not_built)"'
+# Where the commands that are programs of their own are installed.
+LIBEXECDIR ?= $(PREFIX)/libexec/traffic-meter
+$(O)/src/main.o: all_cflags += -DNOT_BUILT='"$(not_built)"' -DLIBEXECDIR='"$(LIBEXECDIR)"'
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* traffic-meter: the table of subcommands. */
+/* traffic-meter: finds the subcommand and runs it. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command/command.h"
 #include "output/queue.h"
 #include "util/log.h"
-
-static const struct {
-	const char *name;
-	int (*function)(int argc, char **argv);
-	const char *help;
-} commands[] = {
-	{ "run", command_run, "meter until stopped" },
-	{ "status", command_status, "health of a running meter, and its audit" },
-	{ "detach", command_detach, "write and remove what a killed meter left in the kernel" },
-	{ "check", command_check, "can this machine run it, and what is missing" },
-	{ "networks", command_networks, "check an untracked list and print what it means" },
-};
-
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static int print_help(void)
 {
@@ -27,8 +16,8 @@ static int print_help(void)
 	       "Who moved how many bytes, to and from where, on a machine that many people "
 	       "share.\n\n"
 	       "commands:\n");
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+	for (const struct command *const *command = commands; *command; command++)
+		printf("  %-10s %s\n", (*command)->name, (*command)->help);
 	printf("\n'traffic-meter COMMAND --help' tells a command's options.\n");
 	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
@@ -42,8 +31,30 @@ static int print_version(void)
 	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* A command that brings its own libraries is a program of its own, so that this one needs none of them.
+ * It is looked for beside this program, as in a build tree, then where `make install` puts it. */
+static int run_program(const struct command *command, char **argv)
+{
+	char self[PATH_MAX], path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+		snprintf(path, sizeof(path), "%s/traffic-meter-%s", self, command->name);
+		execv(path, argv);
+	}
+	snprintf(path, sizeof(path), LIBEXECDIR "/traffic-meter-%s", command->name);
+	execv(path, argv);
+	log_error_errno(errno, "run %s; the command '%s' is in the package traffic-meter-%s", path,
+			command->name, command->name);
+	return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+	const struct command *command;
+
 	if (argc < 2) {
 		log_error("no command given; see 'traffic-meter --help'");
 		return EXIT_USAGE;
@@ -52,9 +63,10 @@ int main(int argc, char **argv)
 		return print_help();
 	if (strcmp(argv[1], "--version") == 0)
 		return print_version();
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].function(argc - 1, argv + 1);
-	log_error("'%s' is not a command; see 'traffic-meter --help'", argv[1]);
-	return EXIT_USAGE;
+	command = command_find(argv[1]);
+	if (!command) {
+		log_error("'%s' is not a command; see 'traffic-meter --help'", argv[1]);
+		return EXIT_USAGE;
+	}
+	return command->run ? command->run(argc - 1, argv + 1) : run_program(command, argv + 1);
 }

@@ -46,7 +46,7 @@ static bool print_feature(const struct feature *feature)
 	return !feature->required;
 }
 
-int command_check(int argc, char **argv)
+static int command_check(int argc, char **argv)
 {
 	bool good = true;
 
@@ -76,3 +76,9 @@ int command_check(int argc, char **argv)
 		return EXIT_FAILED;
 	return good ? EXIT_DONE : EXIT_FAILED;
 }
+
+const struct command check_command = {
+	.name = "check",
+	.help = "can this machine run it, and what is missing",
+	.run = command_check,
+};

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The subcommands: each takes its own argv (argv[0] is its name) and returns the exit code. */
+/*
+ * The subcommands. Each file of a subcommand ends with its `struct command`; commands.c lists them.
+ * Help, manual pages and shell completion are all made from this list.
+ */
 #ifndef COMMAND_COMMAND_H
 #define COMMAND_COMMAND_H
+
+#include <stdbool.h>
+
+#include <traffic_meter/option.h>
 
 enum exit_code {
 	EXIT_DONE = 0,
@@ -9,10 +16,29 @@ enum exit_code {
 	EXIT_USAGE = 2,
 };
 
-int command_run(int argc, char **argv);
-int command_detach(int argc, char **argv);
-int command_check(int argc, char **argv);
-int command_status(int argc, char **argv);
-int command_networks(int argc, char **argv);
+struct command {
+	const char *name;
+	const char *help; /* one line */
+
+	/* Takes its own argv (argv[0] is its name) and returns the exit code. NULL: the command is a
+	 * program of its own, traffic-meter-NAME, which may be in another package. */
+	int (*run)(int argc, char **argv);
+
+	const struct traffic_option *options; /* ends with a NULL name; NULL: none */
+	const char *operands; /* what follows the options, as "FILE"; NULL: nothing */
+	bool takes_outputs;   /* the SPECs of outputs are part of its help */
+};
+
+/* All subcommands in the order of the help text. Ends with NULL. */
+extern const struct command *const commands[];
+
+/* Returns NULL when there is no such command. */
+const struct command *command_find(const char *name);
+
+extern const struct command run_command;
+extern const struct command status_command;
+extern const struct command detach_command;
+extern const struct command check_command;
+extern const struct command networks_command;
 
 #endif

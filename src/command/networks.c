@@ -76,7 +76,7 @@ static void print_list(const struct network_list *list)
 	       list->n == 1 ? "" : "s", n_ipv4, list->n - n_ipv4, n_no_prefix);
 }
 
-int command_networks(int argc, char **argv)
+static int command_networks(int argc, char **argv)
 {
 	_cleanup_(network_list_free) struct network_list list = { 0 };
 	unsigned int n_errors = 0;
@@ -121,3 +121,10 @@ int command_networks(int argc, char **argv)
 	print_list(&list);
 	return flush_stdout();
 }
+
+const struct command networks_command = {
+	.name = "networks",
+	.help = "check an untracked list and print what it means",
+	.run = command_networks,
+	.operands = "FILE",
+};

@@ -243,7 +243,7 @@ static struct meter_settings choose_settings(const struct run_settings *settings
 	};
 }
 
-int command_run(int argc, char **argv)
+static int command_run(int argc, char **argv)
 {
 	_cleanup_(run_settings_free) struct run_settings settings = { 0 };
 	struct meter_settings meter;
@@ -259,7 +259,7 @@ int command_run(int argc, char **argv)
 	return meter_run(&meter) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-int command_detach(int argc, char **argv)
+static int command_detach(int argc, char **argv)
 {
 	_cleanup_(run_settings_free) struct run_settings settings = { 0 };
 	struct meter_settings meter;
@@ -278,3 +278,19 @@ int command_detach(int argc, char **argv)
 	meter.capture.persist = false;
 	return meter_run(&meter) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
+
+const struct command run_command = {
+	.name = "run",
+	.help = "meter until stopped",
+	.run = command_run,
+	.options = run_options,
+	.takes_outputs = true,
+};
+
+const struct command detach_command = {
+	.name = "detach",
+	.help = "write and remove what a killed meter left in the kernel",
+	.run = command_detach,
+	.options = run_options,
+	.takes_outputs = true,
+};

@@ -71,7 +71,7 @@ static int ask(const char *instance, char **ret_text)
 	return r;
 }
 
-int command_status(int argc, char **argv)
+static int command_status(int argc, char **argv)
 {
 	_cleanup_(status_settings_free) struct status_settings settings = { 0 };
 	_cleanup_free_ char *answer = NULL;
@@ -112,3 +112,10 @@ int command_status(int argc, char **argv)
 		return EXIT_FAILED;
 	return is_accounted(text) ? EXIT_DONE : EXIT_FAILED;
 }
+
+const struct command status_command = {
+	.name = "status",
+	.help = "health of a running meter, and its audit",
+	.run = command_status,
+	.options = status_options,
+};

@@ -60,7 +60,7 @@ static int run_to(int to, const char *first, const char *second, const char *lis
 	fflush(stdout);
 	for (int fd = 0; fd < 3; fd++)
 		saved[fd] = redirected(fd, fds[fd]);
-	r = command_networks(first ? second ? 3 : 2 : 1, argv);
+	r = networks_command.run(first ? second ? 3 : 2 : 1, argv);
 	fflush(stdout);
 	clearerr(stdout);
 	for (int fd = 0; fd < 3; fd++)
