@@ -73,7 +73,7 @@ static void make_records(void)
 		record->start_ns = record->end_ns = 1732985432123456789 + i * 2500;
 		record->bytes = 40 + (uint64_t)random() % 1461;
 		record->wire_bytes = record->bytes;
-		record->packets = 1;
+		record->wire_packets = record->packets = 1;
 		record->direction = (uint8_t)(random() % 2);
 		record->family = random() % 2 ? TRAFFIC_FAMILY_IPV4 : TRAFFIC_FAMILY_IPV6;
 		record->protocol = random() % 3 ? 6 : 17;

@@ -35,12 +35,13 @@ enum traffic_family {
 };
 
 struct traffic_record {
-	uint64_t start_ns;   /* first packet: ns since 1970-01-01 UTC, from the kernel's clock */
-	uint64_t end_ns;     /* last packet, likewise; equal to start_ns for one packet */
-	uint64_t bytes;	     /* sum of the packets' lengths from the IP header on (skb->len) */
-	uint64_t wire_bytes; /* the same, each segment of a GSO or GRO packet with its headers */
-	uint64_t packets;    /* as the hooks saw them: a GSO or GRO packet is one */
-	uint64_t total_in;   /* bytes of this uid so far, this record included, both families */
+	uint64_t start_ns;     /* first packet: ns since 1970-01-01 UTC, from the kernel's clock */
+	uint64_t end_ns;       /* last packet, likewise; equal to start_ns for one packet */
+	uint64_t bytes;	       /* sum of the packets' lengths from the IP header on (skb->len) */
+	uint64_t wire_bytes;   /* the same, each segment of a GSO or GRO packet with its headers */
+	uint64_t wire_packets; /* on the wire: a GSO or GRO packet is as many as its segments */
+	uint64_t packets;      /* as the hooks saw them: a GSO or GRO packet is one */
+	uint64_t total_in;     /* bytes of this uid so far, this record included, both families */
 	uint64_t total_out;
 	uint32_t uid;	      /* TRAFFIC_NO_UID: nobody's (the kernel's own), or not known */
 	uint32_t login_uid;   /* of the audit session; TRAFFIC_NO_UID: none, or not known */

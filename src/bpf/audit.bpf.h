@@ -45,11 +45,13 @@ static __always_inline void audit_end(struct audit_value *cpu, bool alone)
 }
 
 /* Step 4: no users, no limits. */
-static __always_inline void audit_add_total(struct audit_value *cpu, const struct table_value *more)
+static __always_inline void audit_add_total(struct audit_value *cpu, const struct table_value *more,
+					    __u64 extra_packets)
 {
 	__sync_fetch_and_add(&cpu->total.packets, more->sum.packets);
 	__sync_fetch_and_add(&cpu->total.bytes, more->sum.bytes);
 	__sync_fetch_and_add(&cpu->total_extra_bytes, more->extra_bytes);
+	__sync_fetch_and_add(&cpu->total_extra_packets, extra_packets);
 }
 
 /* What is beside the ladder. */

@@ -34,8 +34,8 @@ static __always_inline void ladder_sum_up(const struct packet *packet, const str
 		.last_ns = now_ns,
 	};
 
-	if (!alone || !recent_add(&packet->flow, owner, &more, cpu))
-		tables_merge(&packet->flow, owner, &more, cpu);
+	if (!alone || !recent_add(&packet->flow, owner, &more, packet->wire_packets - 1, cpu))
+		tables_merge(&packet->flow, owner, &more, packet->wire_packets - 1, cpu);
 }
 
 /* owner: what goes with a record, beside the uid that is charged. */

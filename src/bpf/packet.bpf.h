@@ -36,6 +36,7 @@ struct packet {
 	struct flow_key flow; /* of what the packet says; whose it is comes later */
 	__u32 bytes;	      /* from the IP header on */
 	__u32 wire_bytes;
+	__u32 wire_packets;
 };
 
 /* `size` bytes (a constant) from the offset on, which is a multiple of 4 from the IP header, as every
@@ -53,25 +54,27 @@ static __always_inline const void *packet_at(struct __sk_buff *skb, __u32 offset
 	return bpf_skb_load_bytes(skb, offset, buffer, size) ? 0 : buffer;
 }
 
-/* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. Returns the
- * bytes of those beside the first's. */
-static __noinline __u32 packet_gso_extra(struct __sk_buff *skb, __u32 start, __u32 offset,
-					 __u8 protocol)
+/* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. */
+static __noinline void packet_parse_gso(struct __sk_buff *skb, __u32 start, __u32 offset,
+					struct packet *packet)
 {
 	__u32 size = skb->gso_size, segments = skb->gso_segs, headers = offset - start + 8;
 	const __u8 *data_offset;
 	__u8 buffer;
 
-	if (protocol == IPPROTO_TCP) {
+	if (packet->flow.protocol == IPPROTO_TCP) {
 		data_offset = packet_at(skb, offset + 12, &buffer, sizeof(buffer));
 		if (!data_offset)
-			return 0;
+			return;
 		headers = offset - start + (*data_offset >> 4) * 4;
 	}
 	/* A virtual machine's or tunnel's packet may come with the size alone. */
 	if (!segments && skb->len - start > headers)
 		segments = (skb->len - start - headers + size - 1) / size;
-	return segments > 1 ? (segments - 1) * headers : 0;
+	if (segments > 1) {
+		packet->wire_packets = segments;
+		packet->wire_bytes += (segments - 1) * headers;
+	}
 }
 
 static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 start, __u32 offset,
@@ -81,7 +84,7 @@ static __always_inline void packet_parse_transport(struct __sk_buff *skb, __u32 
 	__u32 buffer;
 
 	if (skb->gso_size)
-		packet->wire_bytes += packet_gso_extra(skb, start, offset, packet->flow.protocol);
+		packet_parse_gso(skb, start, offset, packet);
 	switch (packet->flow.protocol) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
@@ -192,6 +195,7 @@ static __always_inline void packet_parse(struct __sk_buff *skb, __u32 start, __b
 	packet->flow.ifindex = skb->ifindex;
 	packet->flow.direction = direction;
 	packet->bytes = packet->wire_bytes = skb->len - start;
+	packet->wire_packets = 1;
 	if (protocol == bpf_htons(ETH_P_IP))
 		offset = packet_parse_ipv4(skb, start, packet);
 	else if (protocol == bpf_htons(ETH_P_IPV6))

@@ -46,7 +46,8 @@ static __always_inline bool flow_equal(const struct flow_key *a, const struct fl
 
 /* No: there is no table, or the packet has no addresses. */
 static __always_inline bool recent_add(const struct flow_key *flow, const struct owner *owner,
-				       const struct table_value *more, struct audit_value *cpu)
+				       const struct table_value *more, __u64 extra_packets,
+				       struct audit_value *cpu)
 {
 	struct recent_flow *entry = recent_find(flow);
 	struct table_value *value;
@@ -55,18 +56,21 @@ static __always_inline bool recent_add(const struct flow_key *flow, const struct
 		return false;
 	value = &entry->value.value;
 	if (value->sum.packets && !flow_equal(&entry->key, flow)) {
-		tables_merge(&entry->key, &entry->value.owner, value, cpu);
+		tables_merge(&entry->key, &entry->value.owner, value, entry->value.extra_packets,
+			     cpu);
 		value->sum.packets = 0;
 	}
 	if (!value->sum.packets) {
 		entry->key = *flow;
 		entry->value.owner = *owner;
 		*value = *more;
+		entry->value.extra_packets = extra_packets;
 		return true;
 	}
 	value->sum.packets++;
 	value->sum.bytes += more->sum.bytes;
 	value->extra_bytes += more->extra_bytes;
+	entry->value.extra_packets += extra_packets;
 	value->last_ns = more->last_ns;
 	if (!entry->value.owner.program[0] && owner->program[0])
 		entry->value.owner = *owner;

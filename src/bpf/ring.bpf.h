@@ -48,7 +48,8 @@ static __always_inline void ring_fill_head(struct packet_record *head, const str
 	head->family = packet->flow.family;
 	head->protocol = packet->flow.protocol;
 	head->direction = packet->flow.direction;
-	__builtin_memset(head->padding, 0, sizeof(head->padding));
+	head->padding = 0;
+	head->wire_packets = packet->wire_packets;
 }
 
 /* No: there is no room, or the packet has no addresses. */

@@ -102,7 +102,8 @@ struct packet_record {
 	__u8 family; /* 4 or 6 */
 	__u8 protocol;
 	__u8 direction; /* enum meter_direction */
-	__u8 padding[5];
+	__u8 padding;
+	__u32 wire_packets; /* 0, of the first layout: not known */
 };
 
 struct packet_record_ipv4 {
@@ -168,14 +169,23 @@ _Static_assert(sizeof(struct table_value) == 40, "map layout");
 struct flow_value {
 	struct table_value value;
 	struct owner owner;
+	__u64 extra_packets; /* segments of GSO and GRO beside the packets; not in the first layout */
 #ifdef TEST_LAYOUT
 	__u64 later; /* as a version to come may have it: for the test of an upgrade */
 #endif
 };
 
 #ifndef TEST_LAYOUT
-_Static_assert(sizeof(struct flow_value) == 72, "map layout");
+_Static_assert(sizeof(struct flow_value) == 80, "map layout");
 #endif
+
+/* An entry of step 3. */
+struct user_value {
+	struct table_value value;
+	__u64 extra_packets; /* as above */
+};
+
+_Static_assert(sizeof(struct user_value) == 48, "map layout");
 
 /* In front of step 2, for each CPU: the flows of the last packets, so that the next packet of one costs
  * no look-up in the table. Each direction has half of the entries, a power of two. */
@@ -184,12 +194,11 @@ _Static_assert(sizeof(struct flow_value) == 72, "map layout");
 struct recent_flow {
 	struct flow_key key;
 	struct flow_value value; /* no packets: the entry is free */
-#ifndef TEST_LAYOUT
-	__u64 padding;
-#endif
 };
 
-_Static_assert(sizeof(struct recent_flow) == 128, "map layout");
+#ifndef TEST_LAYOUT
+_Static_assert(sizeof(struct recent_flow) == 128, "two cache lines");
+#endif
 
 /* The audit counters: one for each direction, and then what is beside the ladder. */
 enum meter_audit {
@@ -218,7 +227,8 @@ struct audit_value {
 
 	struct meter_sum total; /* the part that only step 4 had room for */
 	__u64 total_extra_bytes;
-	__u64 padding[5];
+	__u64 total_extra_packets; /* padding in the first layout */
+	__u64 padding[4];
 };
 
 _Static_assert(sizeof(struct audit_value) == 128, "map layout");

@@ -25,7 +25,7 @@ struct users_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct user_key);
-	__type(value, struct table_value);
+	__type(value, struct user_value);
 } users_a SEC(".maps"), users_b SEC(".maps");
 
 /* The one slot names the table in use. */
@@ -75,7 +75,7 @@ static __always_inline void table_add(struct table_value *value, const struct ta
 
 /* Step 2. */
 static __always_inline bool tables_add_flow(const struct flow_key *key, const struct owner *owner,
-					    const struct table_value *more)
+					    const struct table_value *more, __u64 extra_packets)
 {
 	struct flow_value *flow;
 
@@ -88,28 +88,34 @@ static __always_inline bool tables_add_flow(const struct flow_key *key, const st
 	if (!flow->value.first_ns || (!flow->owner.program[0] && owner->program[0]))
 		flow->owner = *owner;
 	table_add(&flow->value, more);
+	if (extra_packets)
+		__sync_fetch_and_add(&flow->extra_packets, extra_packets);
 	return true;
 }
 
 /* Step 3. */
 static __always_inline bool tables_add_user(const struct flow_key *flow,
-					    const struct table_value *more)
+					    const struct table_value *more, __u64 extra_packets)
 {
 	struct user_key key = { .uid = flow->uid, .direction = flow->direction };
-	struct table_value *user = table_entry(&users, &key);
+	struct user_value *user = table_entry(&users, &key);
 
 	if (!user)
 		return false;
-	table_add(user, more);
+	table_add(&user->value, more);
+	if (extra_packets)
+		__sync_fetch_and_add(&user->extra_packets, extra_packets);
 	return true;
 }
 
 /* From step 2 on down. */
 static __always_inline void tables_merge(const struct flow_key *flow, const struct owner *owner,
-					 const struct table_value *more, struct audit_value *cpu)
+					 const struct table_value *more, __u64 extra_packets,
+					 struct audit_value *cpu)
 {
-	if (!tables_add_flow(flow, owner, more) && !tables_add_user(flow, more))
-		audit_add_total(cpu, more);
+	if (!tables_add_flow(flow, owner, more, extra_packets) &&
+	    !tables_add_user(flow, more, extra_packets))
+		audit_add_total(cpu, more, extra_packets);
 }
 
 #endif

@@ -40,6 +40,7 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 	record.start_ns = record.end_ns = head.time_ns;
 	record.bytes = head.bytes;
 	record.wire_bytes = head.wire_bytes;
+	record.wire_packets = head.wire_packets ? head.wire_packets : 1;
 	record.packets = 1;
 	decode_owner(&head.owner, &record);
 	record.ifindex = head.ifindex;
@@ -53,12 +54,14 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret)
 	return 0;
 }
 
-static void decode_value(const struct table_value *value, struct traffic_record *record)
+static void decode_value(const struct table_value *value, uint64_t extra_packets,
+			 struct traffic_record *record)
 {
 	record->start_ns = value->first_ns;
 	record->end_ns = value->last_ns > value->first_ns ? value->last_ns : value->first_ns;
 	record->bytes = value->sum.bytes;
 	record->wire_bytes = value->sum.bytes + value->extra_bytes;
+	record->wire_packets = value->sum.packets + extra_packets;
 	record->packets = value->sum.packets;
 }
 
@@ -81,11 +84,11 @@ int decode_flow(const struct flow_key *key, const struct flow_value *value,
 	memcpy(ret->destination, key->destination, sizeof(ret->destination));
 	decode_owner(&value->owner, ret);
 	ret->uid = key->uid;
-	decode_value(&value->value, ret);
+	decode_value(&value->value, value->extra_packets, ret);
 	return 0;
 }
 
-int decode_user(const struct user_key *key, const struct table_value *value,
+int decode_user(const struct user_key *key, const struct user_value *value,
 		struct traffic_record *ret)
 {
 	if (key->direction >= METER_DIRECTIONS)
@@ -96,7 +99,7 @@ int decode_user(const struct user_key *key, const struct table_value *value,
 		.direction = (uint8_t)key->direction,
 		.step = TRAFFIC_STEP_USER,
 	};
-	decode_value(value, ret);
+	decode_value(&value->value, value->extra_packets, ret);
 	return 0;
 }
 
@@ -108,6 +111,7 @@ void decode_total(enum meter_direction direction, const struct audit_value *diff
 		.end_ns = now_ns,
 		.bytes = difference->total.bytes,
 		.wire_bytes = difference->total.bytes + difference->total_extra_bytes,
+		.wire_packets = difference->total.packets + difference->total_extra_packets,
 		.packets = difference->total.packets,
 		.uid = TRAFFIC_NO_UID,
 		.login_uid = TRAFFIC_NO_UID,

@@ -15,7 +15,7 @@ int decode_packet(const void *data, size_t size, struct traffic_record *ret);
 /* An entry of the flow table, of the user table. 0 or -EBADMSG. */
 int decode_flow(const struct flow_key *key, const struct flow_value *value,
 		struct traffic_record *ret);
-int decode_user(const struct user_key *key, const struct table_value *value,
+int decode_user(const struct user_key *key, const struct user_value *value,
 		struct traffic_record *ret);
 
 /* What step 4 had to take in one direction: the difference of two readings of the audit. */

@@ -24,9 +24,9 @@
 /* Of all that is pinned: the maps' keys and values, the ring's records, this file's structs. What is
  * of a former layout is read as the beginning of ours, so structs grow at the end only. */
 #ifdef TEST_LAYOUT
-#define JOURNAL_LAYOUT (1 + TEST_LAYOUT)
+#define JOURNAL_LAYOUT (2 + TEST_LAYOUT)
 #else
-#define JOURNAL_LAYOUT 1
+#define JOURNAL_LAYOUT 2
 #endif
 
 #define JOURNAL_SETS_MAX 16
@@ -47,7 +47,8 @@ struct journal_set {
 	struct journal_sum taken;
 	struct journal_sum totals; /* of these, by step 4 */
 	uint64_t totals_extra_bytes[METER_DIRECTIONS];
-	uint64_t reserved[5];
+	uint64_t totals_extra_packets[METER_DIRECTIONS]; /* from layout 2 on */
+	uint64_t reserved[3];
 };
 
 #define JOURNAL_NONE (-1)
@@ -62,8 +63,11 @@ struct journal_span {
 	struct journal_sum totals;
 	uint64_t totals_extra_bytes[METER_DIRECTIONS];
 
-	uint64_t ring_end;	      /* written when it is committed */
-	struct journal_set set_after; /* likewise */
+	uint64_t ring_end; /* written when it is committed */
+
+	/* The set's entry when the span has ended, written when it is committed; but
+	 * totals_extra_packets when the span is begun, for which the first layout had no room. */
+	struct journal_set set_after;
 };
 
 struct journal_page {

@@ -92,6 +92,7 @@ static void add_value(struct flow_value *to, const struct flow_value *from)
 	to->value.sum.packets += more->sum.packets;
 	to->value.sum.bytes += more->sum.bytes;
 	to->value.extra_bytes += more->extra_bytes;
+	to->extra_packets += from->extra_packets;
 	if (more->first_ns < to->value.first_ns)
 		to->value.first_ns = more->first_ns;
 	if (more->last_ns > to->value.last_ns)

@@ -40,7 +40,7 @@ int set_open(struct set *set, uint64_t generation, const int fds[SET_MAPS], stru
 		 (r = tables_open(&set->flows, fds[SET_FLOWS], &fds[SET_FLOWS_A],
 				  sizeof(struct flow_key), sizeof(struct flow_value))) == 0 &&
 		 (r = tables_open(&set->users, fds[SET_USERS], &fds[SET_USERS_A],
-				  sizeof(struct user_key), sizeof(struct table_value))) == 0)
+				  sizeof(struct user_key), sizeof(struct user_value))) == 0)
 		r = percpu_open(&set->audit, fds[SET_AUDIT]);
 	if (r < 0)
 		set_close(set);
@@ -130,6 +130,7 @@ int set_read_audit(struct set *set, enum meter_audit which, struct audit_value *
 		sum.total.packets += value.total.packets;
 		sum.total.bytes += value.total.bytes;
 		sum.total_extra_bytes += value.total_extra_bytes;
+		sum.total_extra_packets += value.total_extra_packets;
 	}
 	*ret = sum;
 	return 0;

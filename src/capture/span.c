@@ -24,6 +24,8 @@ static void begin_totals(struct span *span, const struct journal_span *record)
 		more.total.bytes = record->totals.bytes[i] - taken->totals.bytes[i];
 		more.total_extra_bytes =
 			record->totals_extra_bytes[i] - taken->totals_extra_bytes[i];
+		more.total_extra_packets =
+			record->set_after.totals_extra_packets[i] - taken->totals_extra_packets[i];
 		if (more.total.packets || more.total.bytes)
 			decode_total(i, &more,
 				     (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
@@ -83,6 +85,7 @@ static int read_totals(struct set *set, struct journal_span *record)
 		record->totals.packets[i] = value.total.packets;
 		record->totals.bytes[i] = value.total.bytes;
 		record->totals_extra_bytes[i] = value.total_extra_bytes;
+		record->set_after.totals_extra_packets[i] = value.total_extra_packets;
 	}
 	return 0;
 }
@@ -207,6 +210,7 @@ int span_commit(struct span *span, struct journal *journal)
 		after.totals.packets[i] = record->totals.packets[i];
 		after.totals.bytes[i] = record->totals.bytes[i];
 		after.totals_extra_bytes[i] = record->totals_extra_bytes[i];
+		after.totals_extra_packets[i] = record->set_after.totals_extra_packets[i];
 	}
 	journal_commit(journal, set->ring.position, &after);
 	span->set = NULL;

@@ -174,6 +174,7 @@ static void hold(struct csv_file *file, const struct traffic_record *record)
 	held->packets += record->packets;
 	held->bytes += record->bytes;
 	held->wire_bytes += record->wire_bytes;
+	held->wire_packets += record->wire_packets;
 	held->total_in = record->total_in;
 	held->total_out = record->total_out;
 	file->last_direction = record->direction & 1;
@@ -219,6 +220,7 @@ static void append_sum(struct csv_file *file, const struct csv_folder *folder, u
 		.end_ns = held->end_ns,
 		.bytes = held->bytes,
 		.wire_bytes = held->wire_bytes,
+		.wire_packets = held->wire_packets,
 		.packets = held->packets,
 		.total_in = held->total_in,
 		.total_out = held->total_out,

@@ -25,7 +25,7 @@
 
 /* Taken and not yet written, of one direction. */
 struct csv_held {
-	uint64_t records, packets, bytes, wire_bytes;
+	uint64_t records, packets, bytes, wire_bytes, wire_packets;
 	uint64_t start_ns, end_ns;
 	uint64_t total_in, total_out; /* of the last record */
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reading an INI file by an option table, with inih.
+ * Reading an INI file by an option table, with inih. All commands share one file; each reads the
+ * sections that it owns and passes the others' by.
  *
  * Distributions build inih with different switches (multi-line values, inline comments, length of
  * a line), and it tells the first bad line only. So inih gets its lines from next_line(), which
@@ -19,17 +20,31 @@
 #include "util/log.h"
 #include "util/options.h"
 
-#define SECTION "traffic-meter"
+/* All sections that there are. A line of a section that another command reads is not looked at. */
+static const struct {
+	const char *kind;
+	bool named; /* [kind NAME] */
+} sections[] = {
+	{ "traffic-meter", false },
+	{ "export", true },
+	{ "serve", false },
+	{ "alert", true },
+};
+
+#define N_SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 struct config_reader {
 	const struct traffic_option *options;
 	void *base;
 	const char *path;
+	const char *kind; /* of the sections that are read */
+	options_begin_section_fn begin;
+	void *userdata;
 	FILE *file;
 	char *line; /* of getline() */
 	size_t line_size;
 	unsigned int line_number;
-	bool skip; /* below a section that is not ours: told once, its lines are not looked at */
+	bool skip; /* the section is another command's, or unknown: its lines are not looked at */
 	bool bad_lines;
 	int error; /* negative errno of what failed beside the lines; 0 */
 };
@@ -83,15 +98,60 @@ static void complain(struct config_reader *reader, const char *fault, const char
 		log_error("%s:%u: %s: '%s'", reader->path, reader->line_number, fault, line);
 }
 
-/* Sees a section's line before inih does, which says nothing of a section without values. */
-static void enter_section(struct config_reader *reader, const char *line)
+static int complain_section(const struct config_reader *reader, const char *line)
 {
-	reader->skip = strcmp(line, "[" SECTION "]") != 0;
-	if (!reader->skip)
-		return;
-	reader->bad_lines = true;
-	log_error("%s:%u: unknown section '%s'; there is [" SECTION "] only", reader->path,
-		  reader->line_number, line);
+	char known[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < N_SECTIONS; i++)
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s[%s%s]",
+					 i ? ", " : "", sections[i].kind,
+					 sections[i].named ? " NAME" : "");
+	log_error("%s:%u: unknown section '%s'; there are %s", reader->path, reader->line_number,
+		  line, known);
+	return -EINVAL;
+}
+
+/* Takes "[kind]" or "[kind NAME]" apart, in place. name: NULL where the kind has none. */
+static int split_section(char *line, const char **ret_kind, const char **ret_name)
+{
+	char *kind = line + 1, *name;
+	size_t length = strlen(kind);
+
+	kind[length - 1] = '\0';
+	kind = trim(kind);
+	name = kind + strcspn(kind, " \t");
+	if (*name)
+		*name++ = '\0';
+	name = trim(name);
+	for (size_t i = 0; i < N_SECTIONS; i++) {
+		if (strcmp(kind, sections[i].kind) == 0 && sections[i].named == (*name != '\0')) {
+			*ret_kind = sections[i].kind;
+			*ret_name = sections[i].named ? name : NULL;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* Sees a section's line before inih does, which says nothing of a section without values. */
+static int enter_section(struct config_reader *reader, const char *line)
+{
+	_cleanup_free_ char *copy = strdup(line);
+	_cleanup_free_ char *where = NULL;
+	const char *kind, *name;
+
+	reader->skip = true;
+	if (!copy || asprintf(&where, "%s:%u", reader->path, reader->line_number) < 0) {
+		where = NULL;
+		return reader->error = -ENOMEM;
+	}
+	if (split_section(copy, &kind, &name) < 0)
+		return complain_section(reader, line);
+	if (strcmp(kind, reader->kind) != 0)
+		return 0;
+	reader->skip = false;
+	return reader->begin ? reader->begin(reader->userdata, name, where, &reader->base) : 0;
 }
 
 /* fgets() as inih wants it: one line into buffer, NULL at the end. */
@@ -121,8 +181,8 @@ static char *next_line(char *buffer, int size, void *stream)
 	fault = find_fault(line, hidden, size);
 	if (fault && !(reader->skip && *line != '['))
 		complain(reader, fault, line, size);
-	else if (*line == '[')
-		enter_section(reader, line);
+	else if (*line == '[' && enter_section(reader, line) < 0)
+		reader->bad_lines = reader->skip = true;
 	if (!fault && *line != '[' && !reader->skip)
 		snprintf(buffer, (size_t)size, "%s", line);
 	/* An empty line keeps inih going: an empty buffer is one. */
@@ -147,25 +207,48 @@ static int take_value(void *user, const char *section, const char *name, const c
 	return 1; /* 0 would make some builds of inih stop here */
 }
 
-int options_read_file(const struct traffic_option *options, void *base, const char *path)
+static int read_config(struct config_reader *reader)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	struct config_reader reader = { .options = options, .base = base, .path = path };
+	_cleanup_fclose_ FILE *file = fopen(reader->path, "re");
 	int r;
 
 	if (!file)
 		return -errno;
-	reader.file = file;
-	r = ini_parse_stream(next_line, &reader, take_value, &reader);
-	free(reader.line);
-	if (reader.error)
-		return reader.error;
+	reader->file = file;
+	r = ini_parse_stream(next_line, reader, take_value, reader);
+	free(reader->line);
+	if (reader->error)
+		return reader->error;
 	if (r == -2)
 		return -ENOMEM;
-	if (r > 0 && !reader.bad_lines) {
+	if (r > 0 && !reader->bad_lines) {
 		/* Never seen: next_line() has a fault less than this build of inih. */
-		log_error("%s:%d: this is not NAME = VALUE", path, r);
+		log_error("%s:%d: this is not NAME = VALUE", reader->path, r);
 		return -EINVAL;
 	}
-	return reader.bad_lines ? -EINVAL : 0;
+	return reader->bad_lines ? -EINVAL : 0;
+}
+
+int options_read_file(const struct traffic_option *options, void *base, const char *path)
+{
+	struct config_reader reader = {
+		.options = options, .base = base, .path = path, .kind = sections[0].kind
+	};
+
+	return read_config(&reader);
+}
+
+int options_read_sections(const struct traffic_option *options, const char *kind, const char *path,
+			  options_begin_section_fn begin, void *userdata)
+{
+	struct config_reader reader = {
+		.options = options,
+		.path = path,
+		.kind = kind,
+		.begin = begin,
+		.userdata = userdata,
+		.skip = true, /* lines before the first section are run's */
+	};
+
+	return read_config(&reader);
 }

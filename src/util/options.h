@@ -28,10 +28,22 @@ int options_set_by_name(const struct traffic_option *options, void *base, const 
 int options_parse_arguments(const struct traffic_option *options, void *base, const char *command,
 			    int argc, char **argv, int *ret_rest);
 
-/* Read `name = value` lines of an INI file (inih; `#` and `;` comments, no sections or the one
- * section [traffic-meter]). Every line is looked at, each error is told with its number.
+/* Read `name = value` lines of an INI file (inih; `#` and `;` comments), those before any section
+ * and in [traffic-meter]. Every line there is looked at, each error is told with its number. The
+ * other sections belong to other commands; one that no command knows is an error.
  * -errno of opening or reading the file is returned unlogged. */
 int options_read_file(const struct traffic_option *options, void *base, const char *path);
+
+/* Called at the line "[kind NAME]": sets *ret_base to where the values of the section go.
+ * name: NULL for a kind without names. where: "FILE:LINE", for messages.
+ * An error, which the function has logged, makes the file a bad one; its other lines are still
+ * looked at. */
+typedef int (*options_begin_section_fn)(void *userdata, const char *name, const char *where,
+					void **ret_base);
+
+/* Read the sections of one kind ("alert", "export", "serve") and nothing else. Errors as above. */
+int options_read_sections(const struct traffic_option *options, const char *kind, const char *path,
+			  options_begin_section_fn begin, void *userdata);
 
 /* Split "kind:target[,key=value...]" and store the key=value pairs by `options` in `base`.
  * options_split_spec(): *ret_kind and *ret_target are allocated, the caller's; *ret_rest points

@@ -143,6 +143,7 @@ static void test_ipv4_tcp(void **state)
 	assert_memory_equal(record.destination, "\xc6\x33\x64\x02\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 	assert_ports(&record, 0x1234, 0x5678);
 	assert_int_equal(record.wire_bytes, record.bytes);
+	assert_int_equal(record.wire_packets, 1);
 	assert_true(record.start_ns > 0);
 }
 
@@ -304,7 +305,7 @@ static void test_unreadable_goes_to_the_user_table(void **state)
 	int users_fd = bpf_map__fd(fixture->skeleton->maps.users_a);
 	/* A test run's socket is the kernel's own. */
 	struct user_key key = { .uid = METER_NO_UID, .direction = METER_OUT };
-	struct table_value before = { 0 }, after;
+	struct user_value before = { 0 }, after;
 	struct traffic_record record;
 	struct made made;
 
@@ -314,9 +315,11 @@ static void test_unreadable_goes_to_the_user_table(void **state)
 	put_transport(&made, 0);
 	assert_int_equal(meter_packet(fixture, &made, NULL, &record), 0);
 	assert_int_equal(bpf_map_lookup_elem(users_fd, &key, &after), 0);
-	assert_int_equal(after.sum.packets, before.sum.packets + 1);
-	assert_int_equal(after.sum.bytes, before.sum.bytes + made.size - ETHERNET_HEADER);
-	assert_int_equal(after.extra_bytes, before.extra_bytes);
+	assert_int_equal(after.value.sum.packets, before.value.sum.packets + 1);
+	assert_int_equal(after.value.sum.bytes,
+			 before.value.sum.bytes + made.size - ETHERNET_HEADER);
+	assert_int_equal(after.value.extra_bytes, before.value.extra_bytes);
+	assert_int_equal(after.extra_packets, before.extra_packets);
 }
 
 static void test_wire_bytes_of_gso(void **state)
@@ -334,11 +337,13 @@ static void test_wire_bytes_of_gso(void **state)
 	assert_int_equal(meter_packet(fixture, &made, &context, &record), 1);
 	assert_int_equal(record.bytes, 20 + 32 + 400);
 	assert_int_equal(record.wire_bytes, 4 * (20 + 32) + 400);
+	assert_int_equal(record.wire_packets, 4);
 
 	/* A packet from a virtual machine may bring the size alone. */
 	context.gso_segs = 0;
 	assert_int_equal(meter_packet(fixture, &made, &context, &record), 1);
 	assert_int_equal(record.wire_bytes, 4 * (20 + 32) + 400);
+	assert_int_equal(record.wire_packets, 4);
 }
 
 static int setup(void **state)

@@ -51,26 +51,27 @@ static void test_late_flow_is_the_earlier_one(void **state)
 	int users_fd = bpf_map__fd(skeleton->maps.users_a);
 	/* A test run's socket is the kernel's own. */
 	struct user_key key = { .uid = METER_NO_UID, .direction = METER_OUT };
-	struct table_value sum;
+	struct user_value user;
+	const struct table_value *sum = &user.value;
 	uint64_t between_ns;
 
 	/* The flow table has one entry. */
 	send_flow(skeleton, 0, 1);
 	send_flow(skeleton, 0, 2);
-	assert_int_not_equal(bpf_map_lookup_elem(users_fd, &key, &sum), 0);
+	assert_int_not_equal(bpf_map_lookup_elem(users_fd, &key, &user), 0);
 
 	send_flow(skeleton, 1, 1);
 	usleep(2 * LONGEST_TICK_US); /* that time goes by is what is wanted */
 	between_ns = now_ns() - LONGEST_TICK_US * UINT64_C(1000);
 	send_flow(skeleton, 2, 1);
 	send_flow(skeleton, 2, 2);
-	assert_int_equal(bpf_map_lookup_elem(users_fd, &key, &sum), 0);
-	assert_true(sum.first_ns > between_ns);
+	assert_int_equal(bpf_map_lookup_elem(users_fd, &key, &user), 0);
+	assert_true(sum->first_ns > between_ns);
 	send_flow(skeleton, 1, 2);
-	assert_int_equal(bpf_map_lookup_elem(users_fd, &key, &sum), 0);
-	assert_int_equal(sum.sum.packets, 2);
-	assert_true(sum.first_ns < between_ns);
-	assert_true(sum.last_ns > between_ns);
+	assert_int_equal(bpf_map_lookup_elem(users_fd, &key, &user), 0);
+	assert_int_equal(sum->sum.packets, 2);
+	assert_true(sum->first_ns < between_ns);
+	assert_true(sum->last_ns > between_ns);
 }
 
 static int setup(void **state)

@@ -46,7 +46,7 @@ static void check_packet(const uint8_t *data, size_t size)
 static void check_user(const uint8_t *data, size_t size)
 {
 	struct traffic_record record;
-	struct table_value value;
+	struct user_value value;
 	struct user_key key;
 
 	if (size < sizeof(key) + sizeof(value))
@@ -57,7 +57,7 @@ static void check_user(const uint8_t *data, size_t size)
 		return;
 	CHECK(record.direction <= TRAFFIC_OUT);
 	CHECK(record.family == TRAFFIC_FAMILY_NONE && record.step == TRAFFIC_STEP_USER);
-	CHECK(record.bytes == value.sum.bytes && record.packets == value.sum.packets);
+	CHECK(record.bytes == value.value.sum.bytes && record.packets == value.value.sum.packets);
 }
 
 static void check_flow(const uint8_t *data, size_t size)

@@ -123,6 +123,7 @@ static UNUSED struct traffic_record make_record(uint32_t uid, enum traffic_direc
 		.end_ns = 1732985432123456789,
 		.bytes = bytes,
 		.wire_bytes = bytes,
+		.wire_packets = 1,
 		.packets = 1,
 		.uid = uid,
 		.login_uid = TRAFFIC_NO_UID,

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "options_fixture.h"
+#include "util/log.h"
 
 /* Files are written under one name, which the messages then carry. */
 static char path[] = "/tmp/test_options.XXXXXX";
@@ -124,17 +125,82 @@ static void test_file_errors(void **state)
 		     "10: interval: '10 seconds' is not a whole number; give one from 1 to 3600");
 }
 
+#define THERE_ARE "there are [traffic-meter], [export NAME], [serve], [alert NAME]"
+
 static void test_file_sections(void **state)
 {
 	(void)state;
 	/* The lines below are another program's: one error says all. */
 	FILE_REFUSED("[elsewhere]\nzebra = 5\nnonsense\n[traffic-meter]\ninterval = 0\n",
-		     "1: unknown section '[elsewhere]'; there is [traffic-meter] only",
+		     "1: unknown section '[elsewhere]'; " THERE_ARE,
 		     "5: interval: '0' is out of range; give a number from 1 to 3600");
-	FILE_REFUSED("interval = 1\n[empty]",
-		     "2: unknown section '[empty]'; there is [traffic-meter] only");
-	FILE_REFUSED("[Traffic-Meter]",
-		     "1: unknown section '[Traffic-Meter]'; there is [traffic-meter] only");
+	FILE_REFUSED("interval = 1\n[empty]", "2: unknown section '[empty]'; " THERE_ARE);
+	FILE_REFUSED("[Traffic-Meter]", "1: unknown section '[Traffic-Meter]'; " THERE_ARE);
+}
+
+struct seen_section {
+	char *name;
+	struct settings settings;
+};
+
+static int see_section(void *userdata, const char *name, const char *where, void **ret_base)
+{
+	struct seen_section *seen = userdata;
+
+	while (seen->name)
+		seen++;
+	if (strcmp(name, "bad") == 0) {
+		log_error("%s: a bad name", where);
+		return -EINVAL;
+	}
+	seen->name = strdup(name);
+	*ret_base = &seen->settings;
+	return 0;
+}
+
+/* One file for all commands: each reads its own sections, and their lines alone. */
+static void test_file_sections_of_others(void **state)
+{
+	static const char text[] = "interval = 7\n"
+				   "[alert one]\ninterval = 1\nrecords = packet\n"
+				   "[serve]\nlisten = 1\nnonsense\n"
+				   "[ alert   two words ]\ninterval = 2\n"
+				   "[export x]\nzebra = 1\n[traffic-meter]\ninterval = 9\n";
+	struct seen_section seen[4] = { 0 };
+	struct settings settings = { 0 };
+
+	(void)state;
+	assert_int_equal(read_text(&settings, text), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(settings.interval_s, 9);
+	options_free(options, &settings);
+
+	capture_begin();
+	assert_int_equal(options_read_sections(options, "alert", path, see_section, seen), 0);
+	capture_end();
+	assert_string_equal(said, "");
+	assert_string_equal(seen[0].name, "one");
+	assert_int_equal(seen[0].settings.interval_s, 1);
+	assert_int_equal(seen[0].settings.records, 1);
+	assert_string_equal(seen[1].name, "two words");
+	assert_int_equal(seen[1].settings.interval_s, 2);
+	assert_null(seen[2].name);
+	free(seen[0].name);
+	free(seen[1].name);
+
+	memset(seen, 0, sizeof(seen));
+	read_text(&settings, "[alert bad]\ninterval = 0\n[alert good]\ninterval = 0\n");
+	capture_begin();
+	assert_int_equal(options_read_sections(options, "alert", path, see_section, seen), -EINVAL);
+	capture_end();
+	assert_non_null(strstr(said, ":1: a bad name\n"));
+	assert_null(strstr(said, ":2:"));
+	assert_non_null(strstr(said, ":4: interval: '0' is out of range"));
+	free(seen[0].name);
+	options_free(options, &settings);
+
+	FILE_REFUSED("[alert]\n[serve x]\n", "1: unknown section '[alert]'; " THERE_ARE,
+		     "2: unknown section '[serve x]'; " THERE_ARE);
 }
 
 static void test_file_long_lines(void **state)
@@ -183,9 +249,13 @@ static void test_file_cannot_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file_stores),	cmocka_unit_test(test_file_values),
-		cmocka_unit_test(test_file_errors),	cmocka_unit_test(test_file_sections),
-		cmocka_unit_test(test_file_long_lines), cmocka_unit_test(test_file_cannot_open),
+		cmocka_unit_test(test_file_stores),
+		cmocka_unit_test(test_file_values),
+		cmocka_unit_test(test_file_errors),
+		cmocka_unit_test(test_file_sections),
+		cmocka_unit_test(test_file_sections_of_others),
+		cmocka_unit_test(test_file_long_lines),
+		cmocka_unit_test(test_file_cannot_open),
 	};
 	int fd, failed;
 
