@@ -349,6 +349,7 @@ int capture_begin(struct capture *capture, struct capture_span *ret)
 		*ret = (struct capture_span){
 			.number = journal_unfinished(&capture->journal)->number,
 			.repeated = capture->span.repeated,
+			.in_tables = capture->span.kind == JOURNAL_TABLES,
 		};
 	return r;
 }

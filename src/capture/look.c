@@ -70,10 +70,12 @@ static int see_totals(struct look *look, const struct seer *seer)
 			sum.total.packets += value.total.packets;
 			sum.total.bytes += value.total.bytes;
 			sum.total_extra_bytes += value.total_extra_bytes;
+			sum.total_extra_packets += value.total_extra_packets;
 		}
 		sum.total.packets -= taken->totals.packets[i];
 		sum.total.bytes -= taken->totals.bytes[i];
 		sum.total_extra_bytes -= taken->totals_extra_bytes[i];
+		sum.total_extra_packets -= taken->totals_extra_packets[i];
 		if (!sum.total.packets)
 			continue;
 		decode_total(i, &sum, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,

@@ -14,6 +14,7 @@ struct amounts {
 		uint64_t bytes;
 		uint64_t wire_bytes;
 		uint64_t packets;
+		uint64_t wire_packets;
 	} way[2];
 };
 
@@ -24,6 +25,7 @@ static inline void amounts_add_record(struct amounts *sum, const struct traffic_
 	way->bytes += record->bytes;
 	way->wire_bytes += record->wire_bytes;
 	way->packets += record->packets;
+	way->wire_packets += record->wire_packets;
 }
 
 static inline void amounts_add(struct amounts *sum, const struct amounts *more)
@@ -32,6 +34,7 @@ static inline void amounts_add(struct amounts *sum, const struct amounts *more)
 		sum->way[i].bytes += more->way[i].bytes;
 		sum->way[i].wire_bytes += more->way[i].wire_bytes;
 		sum->way[i].packets += more->way[i].packets;
+		sum->way[i].wire_packets += more->way[i].wire_packets;
 	}
 }
 
@@ -45,6 +48,8 @@ static inline void amounts_raise(struct amounts *sum, const struct amounts *othe
 			sum->way[i].wire_bytes = other->way[i].wire_bytes;
 		if (sum->way[i].packets < other->way[i].packets)
 			sum->way[i].packets = other->way[i].packets;
+		if (sum->way[i].wire_packets < other->way[i].wire_packets)
+			sum->way[i].wire_packets = other->way[i].wire_packets;
 	}
 }
 
@@ -59,6 +64,7 @@ struct rates {
 		float bytes;
 		float wire_bytes;
 		float packets;
+		float wire_packets;
 	} way[2];
 };
 
@@ -68,6 +74,7 @@ static inline void rates_add(struct rates *sum, const struct rates *more)
 		sum->way[i].bytes += more->way[i].bytes;
 		sum->way[i].wire_bytes += more->way[i].wire_bytes;
 		sum->way[i].packets += more->way[i].packets;
+		sum->way[i].wire_packets += more->way[i].wire_packets;
 	}
 }
 
@@ -84,6 +91,7 @@ static inline struct rates rates_between(const struct amounts *before, const str
 			.bytes = (float)(b->bytes - a->bytes) / seconds,
 			.wire_bytes = (float)(b->wire_bytes - a->wire_bytes) / seconds,
 			.packets = (float)(b->packets - a->packets) / seconds,
+			.wire_packets = (float)(b->wire_packets - a->wire_packets) / seconds,
 		};
 	}
 	return rates;

@@ -39,6 +39,8 @@ static void put_way(struct json_text *text, const char *name, const struct amoun
 	json_text_put_number(text, way->wire_bytes);
 	json_text_put(text, ",\"packets\":");
 	json_text_put_number(text, way->packets);
+	json_text_put(text, ",\"wire_packets\":");
+	json_text_put_number(text, way->wire_packets);
 	if (rates) {
 		json_text_put(text, ",\"bytes_per_s\":");
 		json_text_put_number(text, (uint64_t)(rates->bytes + 0.5f));
@@ -46,6 +48,8 @@ static void put_way(struct json_text *text, const char *name, const struct amoun
 		json_text_put_number(text, (uint64_t)(rates->wire_bytes + 0.5f));
 		json_text_put(text, ",\"packets_per_s\":");
 		json_text_put_number(text, (uint64_t)(rates->packets + 0.5f));
+		json_text_put(text, ",\"wire_packets_per_s\":");
+		json_text_put_number(text, (uint64_t)(rates->wire_packets + 0.5f));
 	}
 	json_text_put(text, "}");
 }
@@ -71,10 +75,10 @@ static void begin(struct json_text *text, const struct live *live, const char *a
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	json_text_printf(
-		text,
-		"{\"protocol\":%d,\"answer\":\"%s\",\"version\":\"" VERSION "\",\"instance\":",
-		PROTOCOL_VERSION, answer);
+	json_text_printf(text,
+			 "{\"protocol\":%d,\"answer\":\"%s\",\"version\":\"" VERSION
+			 "\",\"instance\":",
+			 PROTOCOL_VERSION, answer);
 	json_text_put_string(text, live->settings.instance);
 	json_text_printf(text, ",\"time\":%lld.%09ld,\"looked\":%.9f,\"interval\":%llu",
 			 (long long)now.tv_sec, now.tv_nsec, (double)live->now.time_ns / 1e9,
@@ -209,8 +213,8 @@ static int write_interfaces(struct live *live, const struct request *request,
 	size_t n;
 
 	make_users_entries(&live->now.interfaces);
-	entries = make_entries(&live->now.interfaces, &live->before.interfaces, seconds_of(live),
-			       &n);
+	entries =
+		make_entries(&live->now.interfaces, &live->before.interfaces, seconds_of(live), &n);
 	if (!entries)
 		return -ENOMEM;
 	qsort(entries, n, sizeof(*entries), compare_entries);
@@ -224,8 +228,7 @@ static int write_interfaces(struct live *live, const struct request *request,
 		json_text_put(text, i ? ",{\"ifindex\":" : "{\"ifindex\":");
 		json_text_put_number(text, ifindex);
 		json_text_put(text, ",\"interface\":");
-		json_text_put_string(text,
-				     ifindex && if_indextoname(ifindex, name) ? name : NULL);
+		json_text_put_string(text, ifindex && if_indextoname(ifindex, name) ? name : NULL);
 		json_text_put(text, ",");
 		put_amounts(text, &entries[i].amounts, &entries[i].rates);
 		json_text_put(text, ",\"none\":{");

@@ -92,7 +92,8 @@ static int add(struct groups *groups, struct index *index, const struct connecti
 		return -ENOMEM;
 	slot = find(groups, index, &key);
 	if (!*slot) {
-		groups->groups[groups->n] = (struct group){ .key = key, .uid = connection->key.uid };
+		groups->groups[groups->n] =
+			(struct group){ .key = key, .uid = connection->key.uid };
 		*slot = (uint32_t)++groups->n;
 	}
 	group = &groups->groups[*slot - 1];

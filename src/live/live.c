@@ -170,8 +170,8 @@ void live_add(struct live *live, struct batch *batch)
 	for (size_t i = 0; i < batch->n && r == 0; i++) {
 		const struct traffic_record *record = &batch->records[i];
 
-		r = sums_add(&live->users, picture_user_of(record), record) ?:
-			    sums_add(&live->interfaces, picture_interface_of(record), record);
+		r = sums_add(&live->users, picture_user_of(record), record)
+			    ?: sums_add(&live->interfaces, picture_interface_of(record), record);
 	}
 	if (atomic_load_explicit(&live->detail, memory_order_relaxed))
 		keep_batch(live, batch);

@@ -33,9 +33,9 @@ struct live_calls {
 };
 
 struct live_settings {
-	const char *instance;	/* lives as long as the live */
-	int listen_fd;		/* the control socket, which becomes the live's in any case */
-	uint64_t interval_s;	/* told to clients */
+	const char *instance; /* lives as long as the live */
+	int listen_fd;	      /* the control socket, which becomes the live's in any case */
+	uint64_t interval_s;  /* told to clients */
 	struct live_calls calls;
 	const struct capture *capture; /* lives longer */
 };

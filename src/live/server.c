@@ -48,12 +48,13 @@ struct client {
 	enum client_state state;
 	struct request request;
 	uint64_t due_ns;
-	uint64_t since_ns; /* silent since, or when the status was asked for, or the answer last got on */
+	uint64_t
+		since_ns; /* silent since, or when the status was asked for, or the answer last got on */
 	char line[REQUEST_MAX + 2];
 	size_t line_size;
 	char *text; /* what is left to be sent of it; NULL: nothing */
 	size_t size, sent;
-	bool is_old; /* of before there were requests */
+	bool ended; /* it sends nothing any more */
 };
 
 struct server {
@@ -160,8 +161,10 @@ static bool read_requests(struct client *client)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	if (n == 0)
-		return client->state == CLIENT_ENDS && client->text;
+	if (n == 0) {
+		client->ended = true;
+		return client->state != CLIENT_SILENT;
+	}
 	client->line_size += (size_t)n;
 	while ((end = memchr(client->line, '\n', client->line_size))) {
 		size_t size = (size_t)(end - client->line);
@@ -422,8 +425,8 @@ static int timeout_ms(const struct server *server, uint64_t now_ns)
 		earlier(&next_ns, server->status_since_ns + STATUS_NS);
 	for (size_t i = 0; i < server->n; i++) {
 		const struct client *client = &server->clients[i];
-		uint64_t free_ns = is_status(client) ? server->next_status_ns
-						     : server->next_look_ns;
+		uint64_t free_ns =
+			is_status(client) ? server->next_status_ns : server->next_look_ns;
 
 		if (client->state == CLIENT_SILENT)
 			earlier(&next_ns, client->since_ns + SILENT_NS);
@@ -442,8 +445,10 @@ static void serve_clients(struct server *server, const struct pollfd *fds)
 		struct client *client = &server->clients[i];
 		bool stays = true;
 
-		if (fds[i].revents & (POLLIN | POLLHUP | POLLERR))
+		if (fds[i].revents & POLLIN && !client->ended)
 			stays = read_requests(client);
+		if (fds[i].revents & (POLLHUP | POLLERR) && client->ended)
+			stays = false;
 		if (stays && (client->text || client->state == CLIENT_ENDS))
 			stays = send_answer(client);
 		if (!stays)
@@ -469,7 +474,8 @@ static int wait_for_events(struct server *server, struct pollfd *fds)
 	for (size_t i = 0; i < server->n; i++)
 		fds[i] = (struct pollfd){
 			.fd = server->clients[i].fd,
-			.events = (short)(POLLIN | (server->clients[i].text ? POLLOUT : 0)),
+			.events = (short)((server->clients[i].ended ? 0 : POLLIN) |
+					  (server->clients[i].text ? POLLOUT : 0)),
 		};
 	fds[server->n] = (struct pollfd){ .fd = live->wake_fd, .events = POLLIN };
 	fds[server->n + 1] = (struct pollfd){ .fd = live->settings.listen_fd, .events = POLLIN };

@@ -56,7 +56,7 @@ struct store {
 	uint64_t first_ns; /* the first one */
 	uint64_t kept_ns;
 	uint64_t refused; /* records that had no room */
-	bool moved;	  /* tables were emptied since the last look: their sums may be others' now */
+	bool moved; /* tables were emptied since the last look: their sums may be others' now */
 };
 
 void store_free(struct store *store);

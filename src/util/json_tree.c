@@ -44,9 +44,8 @@ static bool new_value(struct parser *parser, uint32_t *ret)
 
 	if (tree->n == parser->allocated) {
 		uint32_t n = parser->allocated ? parser->allocated * 2 : 64;
-		struct json *values = n < UINT32_MAX / 2
-					      ? reallocarray(tree->values, n, sizeof(*values))
-					      : NULL;
+		struct json *values =
+			n < UINT32_MAX / 2 ? reallocarray(tree->values, n, sizeof(*values)) : NULL;
 
 		if (!values)
 			return fail(parser, -ENOMEM);
@@ -215,8 +214,8 @@ static bool read_members(struct parser *parser, uint32_t parent, char closing, i
 		const char *name = NULL;
 		uint32_t index;
 
-		if (closing == '}' && (!take(parser, '"') || !read_string(parser, &name) ||
-				       !take(parser, ':')))
+		if (closing == '}' &&
+		    (!take(parser, '"') || !read_string(parser, &name) || !take(parser, ':')))
 			return fail(parser, -EBADMSG);
 		if (!new_value(parser, &index) || !read_value(parser, index, depth + 1))
 			return false;
@@ -332,6 +331,33 @@ const struct json *json_get_path(const struct json_tree *tree, const struct json
 		path += n + (path[n] == '.');
 	}
 	return object;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): the parser has bounded the depth */
+void json_tree_write(const struct json_tree *tree, const struct json *value, struct json_text *text)
+{
+	static const char *const words[] = { "null", "false", "true" };
+	bool is_object = value->type == JSON_OBJECT;
+
+	if (value->type == JSON_STRING)
+		json_text_put_string(text, value->text);
+	else if (value->type == JSON_NUMBER)
+		json_text_put(text, value->text);
+	else if (value->type < JSON_NUMBER)
+		json_text_put(text, words[value->type]);
+	if (value->type < JSON_ARRAY)
+		return;
+	json_text_put(text, is_object ? "{" : "[");
+	for (const struct json *at = json_first(tree, value); at; at = json_next(tree, at)) {
+		if (is_object) {
+			json_text_put_string(text, at->name);
+			json_text_put(text, ":");
+		}
+		json_tree_write(tree, at, text);
+		if (at->next)
+			json_text_put(text, ",");
+	}
+	json_text_put(text, is_object ? "}" : "]");
 }
 
 uint64_t json_uint(const struct json *value, uint64_t otherwise)

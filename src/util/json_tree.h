@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/json_text.h"
+
 #define JSON_DEPTH_MAX 32
 
 enum json_type {
@@ -65,6 +67,10 @@ static inline const struct json *json_next(const struct json_tree *tree, const s
 {
 	return value->next ? &tree->values[value->next] : NULL;
 }
+
+/* Appends a value as JSON, without white space. */
+void json_tree_write(const struct json_tree *tree, const struct json *value,
+		     struct json_text *text);
 
 /* The value as an integer or number; `otherwise` when it is NULL or no number that fits. */
 uint64_t json_uint(const struct json *value, uint64_t otherwise);
