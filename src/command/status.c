@@ -156,7 +156,7 @@ static int fail(const struct status_settings *settings, const char *instance, in
 			printf("TRAFFIC-METER UNKNOWN - the meter of the instance '%s' can't be "
 			       "asked: %s\n",
 			       instance, strerror(-error)); /* NOLINT(concurrency-mt-unsafe) */
-		fflush(stdout);
+		(void)fflush(stdout);
 		return none ? CHECK_CRITICAL : CHECK_UNKNOWN;
 	}
 	if (settings->metrics && strcmp(settings->metrics, "-") != 0)

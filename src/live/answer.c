@@ -312,6 +312,7 @@ static void put_connection(struct json_text *text, struct live *live,
 static int write_flows(struct live *live, const struct request *request, struct json_text *text)
 {
 	const struct store *store = &live->store;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	const struct connection **chosen = calloc(store->n ?: 1, sizeof(*chosen));
 	struct entry rest = { 0 };
 	size_t n = 0;
@@ -321,7 +322,8 @@ static int write_flows(struct live *live, const struct request *request, struct 
 	for (size_t i = 0; i < store->n; i++)
 		if (!request->has_user || store->connections[i].key.uid == request->uid)
 			chosen[n++] = &store->connections[i];
-	qsort(chosen, n, sizeof(const struct connection *), compare_connections);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): likewise */
+	qsort(chosen, n, sizeof(*chosen), compare_connections);
 	begin(text, live, "flows");
 	json_text_put(text, ",\"flows\":[");
 	for (size_t i = 0; i < n; i++) {

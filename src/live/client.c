@@ -146,7 +146,7 @@ static void close_connection(struct client_connection *connection)
 int client_ask(const char *instance, const char *request, int timeout_ms, struct json_tree *ret)
 {
 	_cleanup_(close_connection) struct client_connection connection = { .fd = -1 };
-	struct json_tree answer;
+	struct json_tree answer = { 0 };
 	const char *error;
 	int r;
 

@@ -12,14 +12,12 @@
 #include <unistd.h>
 
 #include "live/answer.h"
-#include "live/request.h"
+#include "live/peer.h"
 #include "live/thread.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
 #define CLIENTS_MAX 64
-
-#define SECOND_NS 1000000000ull
 
 /* A client that sends no request for so long is taken for one of before there were requests: it waits for
  * the status, and gets that. */
@@ -37,29 +35,9 @@
 /* A look takes at most a part of the time: so many times its own time lies between two. */
 #define LOOK_SHARE 5
 
-enum client_state {
-	CLIENT_SILENT, /* no request yet */
-	CLIENT_WAITS,  /* for the answer that is due at due_ns */
-	CLIENT_ENDS,   /* when its answer is sent */
-};
-
-struct client {
-	int fd;
-	enum client_state state;
-	struct request request;
-	uint64_t due_ns;
-	uint64_t
-		since_ns; /* silent since, or when the status was asked for, or the answer last got on */
-	char line[REQUEST_MAX + 2];
-	size_t line_size;
-	char *text; /* what is left to be sent of it; NULL: nothing */
-	size_t size, sent;
-	bool ended; /* it sends nothing any more */
-};
-
 struct server {
 	struct live *live;
-	struct client clients[CLIENTS_MAX];
+	struct peer clients[CLIENTS_MAX];
 	size_t n;
 	uint64_t next_look_ns;
 	uint64_t last_ask_ns; /* for numbers */
@@ -69,29 +47,11 @@ struct server {
 
 static void drop(struct server *server, size_t i)
 {
-	struct client *client = &server->clients[i];
+	struct peer *peer = &server->clients[i];
 
-	close_fd(&client->fd);
-	free(client->text);
-	*client = server->clients[--server->n];
-}
-
-static void give(struct client *client, char *text, size_t size)
-{
-	client->text = text;
-	client->size = size;
-	client->sent = 0;
-	client->since_ns = live_now_ns();
-}
-
-static void give_error(struct client *client, const char *error)
-{
-	char *text;
-	size_t size;
-
-	client->state = CLIENT_ENDS;
-	if (answer_write_error(error, &text, &size) == 0)
-		give(client, text, size);
+	close_fd(&peer->fd);
+	free(peer->text);
+	*peer = server->clients[--server->n];
 }
 
 /* One too many is told so, if its socket takes it at once. */
@@ -110,10 +70,11 @@ static void refuse(int fd)
 
 static void accept_clients(struct server *server)
 {
+	int listen_fd = server->live->settings.listen_fd;
+
 	/* Bounded: those that are here have their turn, too. */
 	for (int i = 0; i < CLIENTS_MAX; i++) {
-		int fd = accept4(server->live->settings.listen_fd, NULL, NULL,
-				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
 			return;
@@ -121,105 +82,18 @@ static void accept_clients(struct server *server)
 			refuse(fd);
 			continue;
 		}
-		server->clients[server->n++] =
-			(struct client){ .fd = fd, .since_ns = live_now_ns() };
+		server->clients[server->n++] = (struct peer){ .fd = fd, .since_ns = live_now_ns() };
 	}
 }
 
-static bool is_status(const struct client *client)
+static bool is_status(const struct peer *peer)
 {
-	return client->request.kind == REQUEST_STATUS;
+	return peer->request.kind == REQUEST_STATUS;
 }
 
-static bool wants_detail(const struct client *client)
+static bool wants_detail(const struct peer *peer)
 {
-	return client->request.kind == REQUEST_FLOWS || client->request.kind == REQUEST_GROUPS;
-}
-
-static void take_request(struct client *client, const char *line, size_t size)
-{
-	const char *error;
-
-	/* The answer before it may be half sent, which is not cut off. */
-	if (request_parse(line, size, &client->request, &error) < 0) {
-		if (!client->text)
-			give_error(client, error);
-		client->state = CLIENT_ENDS;
-		return;
-	}
-	client->state = CLIENT_WAITS;
-	client->due_ns = live_now_ns();
-	client->since_ns = client->due_ns;
-}
-
-/* false: it is gone. */
-static bool read_requests(struct client *client)
-{
-	ssize_t n = recv(client->fd, client->line + client->line_size,
-			 sizeof(client->line) - client->line_size, MSG_DONTWAIT);
-	char *end;
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	if (n == 0) {
-		client->ended = true;
-		return client->state != CLIENT_SILENT;
-	}
-	client->line_size += (size_t)n;
-	while ((end = memchr(client->line, '\n', client->line_size))) {
-		size_t size = (size_t)(end - client->line);
-
-		if (client->state != CLIENT_ENDS)
-			take_request(client, client->line, size);
-		client->line_size -= size + 1;
-		memmove(client->line, end + 1, client->line_size);
-	}
-	if (client->line_size == sizeof(client->line)) {
-		if (client->state != CLIENT_ENDS)
-			take_request(client, client->line, client->line_size);
-		client->line_size = 0;
-	}
-	return true;
-}
-
-/* false: it is gone, or done. */
-static bool send_answer(struct client *client)
-{
-	while (client->text && client->sent < client->size) {
-		ssize_t n = send(client->fd, client->text + client->sent,
-				 client->size - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN;
-		client->sent += (size_t)n;
-		client->since_ns = live_now_ns();
-	}
-	free(client->text);
-	client->text = NULL;
-	return client->state != CLIENT_ENDS;
-}
-
-/* The answer is there: when is the next one due? */
-static void answered(struct client *client, char *text, size_t size, uint64_t now_ns)
-{
-	uint64_t every_ns = client->request.every_s * SECOND_NS;
-
-	give(client, text, size);
-	if (!every_ns) {
-		client->state = CLIENT_ENDS;
-		return;
-	}
-	client->due_ns += every_ns;
-	if (client->due_ns < now_ns)
-		client->due_ns = now_ns + every_ns;
-}
-
-static bool is_due(const struct client *client, uint64_t now_ns)
-{
-	/* A slow reader misses a turn. */
-	return client->state == CLIENT_WAITS && !client->text && client->due_ns <= now_ns;
+	return peer->request.kind == REQUEST_FLOWS || peer->request.kind == REQUEST_GROUPS;
 }
 
 /* Ask the event loop, not more often than it can bear. */
@@ -230,7 +104,7 @@ static void ask_for_status(struct server *server, uint64_t now_ns)
 	if (server->status_since_ns || now_ns < server->next_status_ns)
 		return;
 	for (size_t i = 0; i < server->n; i++) {
-		if (!is_due(&server->clients[i], now_ns) || !is_status(&server->clients[i]))
+		if (!peer_is_due(&server->clients[i], now_ns) || !is_status(&server->clients[i]))
 			continue;
 		server->status_since_ns = now_ns;
 		pthread_mutex_lock(&live->lock);
@@ -257,17 +131,17 @@ static void give_status(struct server *server, uint64_t now_ns)
 	if (answer_write_status(status, &text, &size) < 0)
 		text = NULL;
 	for (size_t i = 0; i < server->n; i++) {
-		struct client *client = &server->clients[i];
+		struct peer *peer = &server->clients[i];
 		char *copy;
 
 		/* Who asked after the event loop was asked wants what is true after that. */
-		if (!is_due(client, server->status_since_ns) || !is_status(client))
+		if (!peer_is_due(peer, server->status_since_ns) || !is_status(peer))
 			continue;
 		copy = text ? strndup(text, size) : NULL;
 		if (copy)
-			answered(client, copy, size, now_ns);
+			peer_answer(peer, copy, size, now_ns);
 		else
-			give_error(client, "out of memory");
+			peer_give_error(peer, "out of memory");
 	}
 	free(text);
 	server->status_since_ns = 0;
@@ -278,9 +152,10 @@ static void give_up_status(struct server *server, uint64_t now_ns)
 	if (!server->status_since_ns || now_ns - server->status_since_ns < STATUS_NS)
 		return;
 	for (size_t i = 0; i < server->n; i++)
-		if (is_due(&server->clients[i], now_ns) && is_status(&server->clients[i]))
-			give_error(&server->clients[i],
-				   "the meter is busy or stuck: its event loop did not answer");
+		if (peer_is_due(&server->clients[i], now_ns) && is_status(&server->clients[i]))
+			peer_give_error(
+				&server->clients[i],
+				"the meter is busy or stuck: its event loop did not answer");
 	server->status_since_ns = 0;
 }
 
@@ -289,15 +164,15 @@ static char *find_same(const struct server *server, size_t n, const struct reque
 		       size_t *ret_size)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct client *client = &server->clients[i];
-		const struct request *other = &client->request;
+		const struct peer *peer = &server->clients[i];
+		const struct request *other = &peer->request;
 
-		if (client->text && client->sent == 0 && other->kind == request->kind &&
+		if (peer->text && peer->sent == 0 && other->kind == request->kind &&
 		    other->by == request->by && other->has_user == request->has_user &&
 		    other->uid == request->uid && other->top == request->top &&
-		    client->since_ns >= server->live->now.time_ns) {
-			*ret_size = client->size;
-			return strndup(client->text, client->size);
+		    peer->since_ns >= server->live->now.time_ns) {
+			*ret_size = peer->size;
+			return strndup(peer->text, peer->size);
 		}
 	}
 	return NULL;
@@ -306,17 +181,17 @@ static char *find_same(const struct server *server, size_t n, const struct reque
 static void give_numbers(struct server *server, uint64_t now_ns)
 {
 	for (size_t i = 0; i < server->n; i++) {
-		struct client *client = &server->clients[i];
+		struct peer *peer = &server->clients[i];
 		size_t size;
 		char *text;
 
-		if (!is_due(client, now_ns) || is_status(client))
+		if (!peer_is_due(peer, now_ns) || is_status(peer))
 			continue;
-		text = find_same(server, i, &client->request, &size);
-		if (text || answer_write(server->live, &client->request, &text, &size) == 0)
-			answered(client, text, size, now_ns);
+		text = find_same(server, i, &peer->request, &size);
+		if (text || answer_write(server->live, &peer->request, &text, &size) == 0)
+			peer_answer(peer, text, size, now_ns);
 		else
-			give_error(client, "out of memory");
+			peer_give_error(peer, "out of memory");
 	}
 }
 
@@ -325,12 +200,12 @@ static bool somebody_is_due(const struct server *server, uint64_t now_ns, bool *
 	bool due = false;
 
 	for (size_t i = 0; i < server->n; i++) {
-		const struct client *client = &server->clients[i];
+		const struct peer *peer = &server->clients[i];
 
-		if (!is_due(client, now_ns) || is_status(client))
+		if (!peer_is_due(peer, now_ns) || is_status(peer))
 			continue;
 		due = true;
-		*ret_detail = *ret_detail || wants_detail(client);
+		*ret_detail = *ret_detail || wants_detail(peer);
 	}
 	return due;
 }
@@ -398,13 +273,13 @@ static void forget(struct server *server, uint64_t now_ns)
 static void drop_slow(struct server *server, uint64_t now_ns)
 {
 	for (size_t i = server->n; i-- > 0;) {
-		struct client *client = &server->clients[i];
+		struct peer *peer = &server->clients[i];
 
-		if (client->state == CLIENT_SILENT && now_ns - client->since_ns > SILENT_NS) {
-			client->request = (struct request){ .kind = REQUEST_STATUS };
-			client->state = CLIENT_WAITS;
-			client->due_ns = now_ns;
-		} else if (client->text && now_ns - client->since_ns > STUCK_NS) {
+		if (peer->state == PEER_SILENT && now_ns - peer->since_ns > SILENT_NS) {
+			peer->request = (struct request){ .kind = REQUEST_STATUS };
+			peer->state = PEER_WAITS;
+			peer->due_ns = now_ns;
+		} else if (peer->text && now_ns - peer->since_ns > STUCK_NS) {
 			drop(server, i);
 		}
 	}
@@ -424,17 +299,15 @@ static int timeout_ms(const struct server *server, uint64_t now_ns)
 	if (server->status_since_ns)
 		earlier(&next_ns, server->status_since_ns + STATUS_NS);
 	for (size_t i = 0; i < server->n; i++) {
-		const struct client *client = &server->clients[i];
-		uint64_t free_ns =
-			is_status(client) ? server->next_status_ns : server->next_look_ns;
+		const struct peer *peer = &server->clients[i];
+		uint64_t free_ns = is_status(peer) ? server->next_status_ns : server->next_look_ns;
 
-		if (client->state == CLIENT_SILENT)
-			earlier(&next_ns, client->since_ns + SILENT_NS);
-		else if (client->text)
-			earlier(&next_ns, client->since_ns + STUCK_NS);
-		else if (client->state == CLIENT_WAITS &&
-			 !(is_status(client) && server->status_since_ns))
-			earlier(&next_ns, client->due_ns > free_ns ? client->due_ns : free_ns);
+		if (peer->state == PEER_SILENT)
+			earlier(&next_ns, peer->since_ns + SILENT_NS);
+		else if (peer->text)
+			earlier(&next_ns, peer->since_ns + STUCK_NS);
+		else if (peer->state == PEER_WAITS && !(is_status(peer) && server->status_since_ns))
+			earlier(&next_ns, peer->due_ns > free_ns ? peer->due_ns : free_ns);
 	}
 	return next_ns <= now_ns ? 0 : (int)((next_ns - now_ns) / 1000000) + 1;
 }
@@ -442,15 +315,15 @@ static int timeout_ms(const struct server *server, uint64_t now_ns)
 static void serve_clients(struct server *server, const struct pollfd *fds)
 {
 	for (size_t i = server->n; i-- > 0;) {
-		struct client *client = &server->clients[i];
+		struct peer *peer = &server->clients[i];
 		bool stays = true;
 
-		if (fds[i].revents & POLLIN && !client->ended)
-			stays = read_requests(client);
-		if (fds[i].revents & (POLLHUP | POLLERR) && client->ended)
+		if (fds[i].revents & POLLIN && !peer->ended)
+			stays = peer_read(peer);
+		if (fds[i].revents & (POLLHUP | POLLERR) && peer->ended)
 			stays = false;
-		if (stays && (client->text || client->state == CLIENT_ENDS))
-			stays = send_answer(client);
+		if (stays && (peer->text || peer->state == PEER_ENDS))
+			stays = peer_send(peer);
 		if (!stays)
 			drop(server, i);
 	}
@@ -459,9 +332,9 @@ static void serve_clients(struct server *server, const struct pollfd *fds)
 static void send_answers(struct server *server)
 {
 	for (size_t i = server->n; i-- > 0;) {
-		struct client *client = &server->clients[i];
+		struct peer *peer = &server->clients[i];
 
-		if (client->text && !send_answer(client))
+		if (peer->text && !peer_send(peer))
 			drop(server, i);
 	}
 }

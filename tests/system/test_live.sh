@@ -42,7 +42,7 @@ assert_users() { # WHEN
 	assert_equal "packets out of 4002 $1" 70 "$(live_user 4002 out packets <<<"$users")"
 }
 
-has_rows() { cat "$1/$2"_*.log 2>/dev/null | grep -q ^out; }
+has_rows() { cat "$1"/*_"$2".log 2>/dev/null | grep -q ^out; }
 
 # The same numbers while they are in the tables, when they have been drained, and at each moment between.
 at_rest() { # packet|flow
@@ -70,8 +70,8 @@ at_rest() { # packet|flow
 			json_value 'status["groups"][0]["name"]')"
 	fi
 	meter_stop || fail "exit code $?"
-	assert_equal "rows of 4001" "$first" "$(csv_sum out 2 "$work/rest$1"/4001_*.log)"
-	assert_equal "rows of 4002" "$second" "$(csv_sum out 2 "$work/rest$1"/4002_*.log)"
+	assert_equal "rows of 4001" "$first" "$(csv_sum out 2 "$work/rest$1"/*_4001.log)"
+	assert_equal "rows of 4002" "$second" "$(csv_sum out 2 "$work/rest$1"/*_4002.log)"
 }
 
 counts_more_than() { [ "$(meter_counted out packets)" -gt "$1" ]; }
@@ -149,7 +149,7 @@ signal.pause()' "/run/traffic-meter/$meter_instance.sock" >"$work/clients" 2>"$w
 	assert_equal "counted" "$bytes" "$(json_value 'status["counted"]["out"]["bytes"]' <"$work/status")"
 	assert_equal "shown" "$bytes" "$(live_ask users | live_user 4001 out bytes)"
 	meter_stop || fail "exit code $?: $(cat "$work/hostile/log")"
-	assert_equal "rows" "$bytes" "$(csv_sum out 2 "$work/hostile"/4001_*.log)"
+	assert_equal "rows" "$bytes" "$(csv_sum out 2 "$work/hostile"/*_4001.log)"
 }
 
 # A client of before there were requests says nothing, and is sent the status.
