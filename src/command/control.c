@@ -53,8 +53,12 @@ int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid)
 		path = NULL;
 		return -ENOMEM;
 	}
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
+		return -errno;
+	/* Whoever can read the file can lock it, and so keep every meter from starting. Earlier versions
+	 * made it readable to all. */
+	if (fchmod(fd, 0600))
 		return -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK)

@@ -7,6 +7,8 @@
 #include "privileges/capabilities.h"
 #include "util/log.h"
 
+#define CGROUP_IS_GONE "the metered cgroup is gone; nothing is metered until it is there again"
+
 static uint64_t both(const uint64_t by_direction[2])
 {
 	return by_direction[TRAFFIC_IN] + by_direction[TRAFFIC_OUT];
@@ -121,6 +123,9 @@ void health_write_json(const struct health *health, struct json_text *text)
 			json_text_put(text, ",");
 		put_output(text, health, &health->outputs[i]);
 	}
+	json_text_put(text, "],\"problems\":[");
+	if (health->cgroup_is_gone)
+		json_text_put_string(text, CGROUP_IS_GONE);
 	json_text_put(text, "]}\n");
 }
 

@@ -19,6 +19,7 @@ struct health {
 	pid_t pid;
 	const char *instance;
 	const char *cgroup;
+	bool cgroup_is_gone; /* nothing is metered until it is there again */
 	const char *records; /* "flow" or "packet" */
 	const char *owner;   /* the policy in force */
 	uint64_t interval_s;

@@ -114,6 +114,7 @@ static int on_interval(void *userdata)
 
 	if (r < 0)
 		return r;
+	capture_check_cgroup(meter->capture);
 	r = drain(meter);
 	account_write_state(&meter->account);
 	tell_interval(meter);
@@ -143,6 +144,16 @@ static int on_interfaces(void *userdata)
 	struct meter *meter = userdata;
 
 	capture_interfaces_changed(meter->capture);
+	return 0;
+}
+
+static int on_metered_cgroup(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	capture_check_cgroup(meter->capture);
+	notify_status(capture_cgroup_is_gone(meter->capture) ? "the metered cgroup is gone"
+							     : "metering");
 	return 0;
 }
 
@@ -222,6 +233,9 @@ static int open_timers(struct meter *meter)
 	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
 	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
 				on_interval, meter)) < 0 ||
+	    (capture_cgroup_fd(meter->capture) >= 0 &&
+	     (r = loop_add(loop, capture_cgroup_fd(meter->capture), EPOLLIN, on_metered_cgroup,
+			   meter)) < 0) ||
 	    (r = notify_watch(loop)) < 0)
 		return log_error_errno(r, "set up the timers");
 	if (!settings->duration_s)
@@ -387,10 +401,10 @@ static int start(struct meter *meter)
 	const struct meter_settings *settings = meter->settings;
 	int r;
 
-	if ((r = confine_lock(settings, &meter->outputs)) < 0 ||
+	if ((r = confine_lock(settings, meter->capture, &meter->outputs)) < 0 ||
 	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
 	    (r = outputs_start(&meter->outputs)) < 0 || (r = watch_start(&meter->watch)) < 0 ||
-	    (r = confine_calls(&meter->outputs)) < 0)
+	    (r = confine_calls()) < 0)
 		return r;
 	return settings->capture.left_over_only ? 0 : open_timers(meter);
 }

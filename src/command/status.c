@@ -55,8 +55,8 @@ static void status_settings_free(struct status_settings *settings)
 static int print_help(void)
 {
 	printf("usage: traffic-meter status [OPTION...]\n\n"
-	       "Tells the health of a running meter. Exit code 1: none runs, or its audit does not "
-	       "come out at 0.\n\n");
+	       "Tells the health of a running meter. Exit code 1: none runs, its audit does not "
+	       "come out at 0, or its cgroup is gone.\n\n");
 	options_print_help(status_options, stdout);
 	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }

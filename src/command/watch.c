@@ -40,6 +40,7 @@ int watch_read_health(const struct watch *watch, struct health *ret)
 		.kernel_memory = capture_memory(watch->capture),
 		.networks = watch->n_networks,
 		.persists = capture_persists(watch->capture),
+		.cgroup_is_gone = capture_cgroup_is_gone(watch->capture),
 		.n_outputs = watch->outputs->n,
 	};
 	if ((r = privileges_read(&ret->held_privileges)) < 0)
