@@ -17,6 +17,7 @@
 #include "capture/interfaces.h"
 #include "capture/journal.h"
 #include "capture/load.h"
+#include "capture/look.h"
 #include "capture/old_sets.h"
 #include "capture/pins.h"
 #include "capture/set.h"
@@ -333,6 +334,7 @@ int capture_begin(struct capture *capture, struct capture_span *ret)
 		*ret = (struct capture_span){
 			.number = journal_unfinished(&capture->journal)->number,
 			.repeated = capture->span.repeated,
+			.in_tables = capture->span.kind == JOURNAL_TABLES,
 		};
 	return r;
 }
@@ -443,31 +445,23 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret,
 	return 0;
 }
 
+int look_open(struct look **ret, const struct capture *capture)
+{
+	return capture->skeleton ? look_open_set(ret, &capture->live) : -ENOENT;
+}
+
 enum capture_owner capture_owner_policy(const struct capture *capture)
 {
 	return capture->skeleton ? (enum capture_owner)capture->skeleton->rodata->settings.owner
 				 : capture->settings->owner;
 }
 
-/* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
- * rounded up to a power of two. */
-static uint64_t table_memory(const struct bpf_map *map)
-{
-	uint64_t entries = bpf_map__max_entries(map);
-	uint64_t buckets = 1;
-
-	while (buckets < entries)
-		buckets <<= 1;
-	return 2 *
-	       (entries * (48 + bpf_map__key_size(map) + bpf_map__value_size(map)) + buckets * 16);
-}
-
 uint64_t capture_memory(const struct capture *capture)
 {
 	if (!capture->skeleton)
 		return 0;
-	return capture->live.ring.size + table_memory(capture->skeleton->maps.flows_a) +
-	       table_memory(capture->skeleton->maps.users_a);
+	return capture->live.ring.size + load_table_memory(capture->skeleton->maps.flows_a) +
+	       load_table_memory(capture->skeleton->maps.users_a);
 }
 
 int capture_interfaces_fd(const struct capture *capture)

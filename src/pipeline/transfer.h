@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way of records: span by span from capture, completed by account, in batches to the outputs. */
-#ifndef PIPELINE_TRANSFER_H
-#define PIPELINE_TRANSFER_H
+#ifndef COMMAND_TRANSFER_H
+#define COMMAND_TRANSFER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "account/account.h"
 #include "capture/capture.h"
+#include "live/live.h"
 #include "pipeline/outputs.h"
 
 struct transfer {
 	struct capture *capture; /* the caller's, as the next two */
 	struct account *account;
 	struct outputs *outputs;
+	struct live *live;	  /* likewise; NULL: there are no live numbers */
 	struct capture_span span; /* that is under way, if in_span */
 	bool in_span, span_is_read;
 	uint64_t span_records;
