@@ -62,7 +62,7 @@ enum meter_interfaces {
 #define METER_INTERFACES_MAX 256
 
 /* Interfaces whose frames are looked at: see frames.bpf.h. */
-#define METER_LINKS_MAX 4096
+#define METER_LINKS_MAX 32768
 
 /* Constants to the loaded programs: the branches not taken are removed. */
 struct meter_settings {

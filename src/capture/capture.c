@@ -108,11 +108,11 @@ static int load(struct capture *capture, uint64_t generation)
 	if (r < 0)
 		return r;
 	capture->frames = (struct frames){
-		.program_fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.program.fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.program.pins = &capture->pins,
+		.program.handle = frames_handle(settings->instance),
 		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
-		.pins = &capture->pins,
 		.rule = settings->interfaces_rule,
-		.handle = frames_handle(settings->instance),
 	};
 	return 0;
 }
@@ -449,25 +449,12 @@ enum capture_owner capture_owner_policy(const struct capture *capture)
 				 : capture->settings->owner;
 }
 
-/* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
- * rounded up to a power of two. */
-static uint64_t table_memory(const struct bpf_map *map)
-{
-	uint64_t entries = bpf_map__max_entries(map);
-	uint64_t buckets = 1;
-
-	while (buckets < entries)
-		buckets <<= 1;
-	return 2 *
-	       (entries * (48 + bpf_map__key_size(map) + bpf_map__value_size(map)) + buckets * 16);
-}
-
 uint64_t capture_memory(const struct capture *capture)
 {
 	if (!capture->skeleton)
 		return 0;
-	return capture->live.ring.size + table_memory(capture->skeleton->maps.flows_a) +
-	       table_memory(capture->skeleton->maps.users_a);
+	return capture->live.ring.size + load_table_memory(capture->skeleton->maps.flows_a) +
+	       load_table_memory(capture->skeleton->maps.users_a);
 }
 
 int capture_interfaces_fd(const struct capture *capture)
@@ -480,6 +467,12 @@ void capture_interfaces_changed(struct capture *capture)
 	interfaces_changed(&capture->interfaces, &capture->frames);
 }
 
+void capture_go_on(struct capture *capture)
+{
+	if (capture->skeleton)
+		interfaces_go_on(&capture->interfaces, &capture->frames);
+}
+
 int capture_cgroup_fd(const struct capture *capture)
 {
 	return capture->attachment.inotify_fd;
@@ -488,6 +481,11 @@ int capture_cgroup_fd(const struct capture *capture)
 void capture_check_cgroup(struct capture *capture)
 {
 	attachment_check(&capture->attachment);
+}
+
+bool capture_needs_net_admin(const struct capture *capture)
+{
+	return capture_cgroup_fd(capture) >= 0 || capture->frames.program.has_filters;
 }
 
 bool capture_cgroup_is_gone(const struct capture *capture)
