@@ -17,6 +17,7 @@
 #include "capture/interfaces.h"
 #include "capture/journal.h"
 #include "capture/load.h"
+#include "capture/look.h"
 #include "capture/old_sets.h"
 #include "capture/pins.h"
 #include "capture/set.h"
@@ -333,6 +334,7 @@ int capture_begin(struct capture *capture, struct capture_span *ret)
 		*ret = (struct capture_span){
 			.number = journal_unfinished(&capture->journal)->number,
 			.repeated = capture->span.repeated,
+			.in_tables = capture->span.kind == JOURNAL_TABLES,
 		};
 	return r;
 }
@@ -441,6 +443,11 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret,
 			ret->bytes[i] -= capture->span.read.bytes[i];
 		}
 	return 0;
+}
+
+int look_open(struct look **ret, const struct capture *capture)
+{
+	return capture->skeleton ? look_open_set(ret, &capture->live) : -ENOENT;
 }
 
 enum capture_owner capture_owner_policy(const struct capture *capture)

@@ -132,6 +132,7 @@ int capture_ring_fd(const struct capture *capture);
 struct capture_span {
 	uint64_t number; /* one more than that of the span before, over restarts too */
 	bool repeated; /* a meter that was killed had begun it: the same records, in the same order */
+	bool in_tables; /* of the steps below packet records */
 };
 
 /* Begin the next one: 1; 0: there is none now; or an error. */

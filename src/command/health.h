@@ -8,12 +8,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "capture/capture.h"
 #include "command/outputs.h"
 #include "privileges/held.h"
+#include "util/json_text.h"
 
 struct health {
 	pid_t pid;
@@ -50,8 +50,7 @@ int64_t health_unaccounted(const struct health *health, const struct output_stat
  * something is missing. */
 int health_log_audit(const struct health *health, const struct output_status *output);
 
-/* One line of JSON; several lines for people. */
-void health_write_json(const struct health *health, FILE *file);
-void health_write_text(const struct health *health, FILE *file);
+/* Appends one line of JSON (docs/status.schema.json). */
+void health_write_json(const struct health *health, struct json_text *text);
 
 #endif
