@@ -8,8 +8,8 @@
 
 #include "command/command.h"
 #include "output/queue.h"
-#include "util/log.h"
 #include "util/descriptors.h"
+#include "util/log.h"
 
 static int print_help(void)
 {

@@ -14,8 +14,8 @@
 #include "command/outputs.h"
 #include "networks/compiled.h"
 #include "util/cleanup.h"
-#include "util/log.h"
 #include "util/descriptors.h"
+#include "util/log.h"
 
 #include "untracked_masks.h"
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "bpf/shared.h"
 #include "capture/attachment.h"
@@ -78,15 +77,6 @@ static void capture_closep(struct capture **capture)
 	capture_close(*capture);
 }
 
-/* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
-static uint64_t first_number(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static int load(struct capture *capture, uint64_t generation)
 {
 	const struct capture_settings *settings = capture->settings;
@@ -133,7 +123,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	capture->attachment.pins = &capture->pins;
 	capture->journal.kept.fd = capture->kept.fd = -1;
 	if ((r = pins_open(&capture->pins, settings->instance, settings->user)) < 0 ||
-	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
+	    (r = journal_open(&capture->journal, &capture->pins, journal_first_number())) < 0)
 		return r;
 	capture->persists = settings->persist && capture->pins.directory;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
