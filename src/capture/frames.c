@@ -27,6 +27,17 @@ static const uint32_t clsact_priorities[] = { 1, 2, 3, 4 };
 
 #define PIN_PREFIX "frames-"
 
+uint32_t frames_handle(const char *instance)
+{
+	uint32_t hash = 2166136261u;
+
+	if (!instance)
+		return 0;
+	for (; *instance; instance++)
+		hash = (hash ^ (unsigned char)*instance) * 16777619u;
+	return (hash >> 1) | 1;
+}
+
 /* The size of the link's header, where it is one that frame_payload() knows; else -1. */
 static int header_size(const struct link *link)
 {

@@ -37,6 +37,9 @@ struct frames {
 	size_t n;
 };
 
+/* The handle of an instance's filters: 31 bits of its name (FNV-1a), never 0; 0 when it has no name. */
+uint32_t frames_handle(const char *instance);
+
 /* Attach to the interfaces there are. What can't be attached to is told once, and metering goes on:
  * only packet sockets' frames are missed. */
 void frames_attach(struct frames *frames, const struct link *links, size_t n);
