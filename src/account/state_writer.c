@@ -14,7 +14,6 @@
 #include "util/log.h"
 #include "util/monotonic.h"
 
-
 /* Between tries: doubled from the first to the second. */
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (30 * NS_PER_S)

@@ -16,8 +16,11 @@
 
 #include "capture/cgroup.h"
 #include "util/cleanup.h"
-#include "util/test_features.h"
 #include "util/log.h"
+#include "util/test_features.h"
+
+/* Debian 11's linux/bpf.h is older. */
+#define GET_CURRENT_TASK_BTF ((enum bpf_func_id)158)
 
 static uint64_t effective_capabilities(void)
 {
@@ -118,7 +121,7 @@ bool features_have_process_owner(void)
 
 bool features_have_task_btf(void)
 {
-	return !feature_is_off("task_btf") && has_helper(BPF_FUNC_get_current_task_btf);
+	return !feature_is_off("task_btf") && has_helper(GET_CURRENT_TASK_BTF);
 }
 
 static int probe_process_owner(char *detail, unsigned int detail_size)
