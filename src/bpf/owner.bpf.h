@@ -68,7 +68,8 @@ static __always_inline __u64 owner_task_word(const void *cred, const void *cgrou
 
 /* The process's name is its first thread's: others may have names of their own. Never empty, which is
  * for where no process was seen. */
-static __always_inline void owner_read_program(struct owner *owner, const struct task_struct *leader)
+static __always_inline void owner_read_program(struct owner *owner,
+					       const struct task_struct *leader)
 {
 	bpf_probe_read_kernel(owner->program, sizeof(owner->program), leader->comm);
 	if (!owner->program[0])

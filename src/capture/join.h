@@ -17,7 +17,7 @@
 
 #include "bpf/shared.h"
 
-/* So many are kept at most, in 9 MB that are given back at the end; others stay their creator's. */
+/* So many are kept at most, in 15 MB that are given back at the end; others stay their creator's. */
 #define JOIN_MAX 65536
 
 struct join_flow;
