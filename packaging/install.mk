@@ -16,7 +16,10 @@ installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
 	0755:ipmask_tool:$(PREFIX)/bin/ipmask_tool \
 	$(foreach file,$(wildcard include/traffic_meter/*.h),0644:$(file):$(PREFIX)/$(file)) \
 	$(foreach file,README.md ARCHITECTURE.md $(wildcard SECURITY.md docs/*.md),0644:$(file):$(DOCDIR)/$(notdir $(file))) \
-	$(foreach file,$(wildcard man/*.[1-8]),0644:$(file):$(MANDIR)/man$(subst .,,$(suffix $(file)))/$(notdir $(file))) \
+	$(foreach file,$(pages),0644:$(file):$(MANDIR)/man$(subst .,,$(suffix $(file)))/$(notdir $(file))) \
+	0644:$(O)/completion/bash:$(PREFIX)/share/bash-completion/completions/traffic-meter \
+	0644:$(O)/completion/zsh:$(PREFIX)/share/zsh/site-functions/_traffic-meter \
+	0644:$(O)/completion/fish:$(PREFIX)/share/fish/vendor_completions.d/traffic-meter.fish \
 	0644:packaging/traffic-meter.service:$(UNITDIR)/traffic-meter.service \
 	0644:packaging/sysusers.conf:$(SYSUSERSDIR)/traffic-meter.conf \
 	0644:packaging/tmpfiles.conf:$(TMPFILESDIR)/traffic-meter.conf \
@@ -25,7 +28,7 @@ owned_directories = $(PREFIX)/include/traffic_meter $(DOCDIR)
 
 # An edited configuration stays, at installing and at uninstalling.
 .PHONY: install
-install: all
+install: all manual
 	@set -e; for entry in $(installed); do \
 		mode=$${entry%%:*} file=$${entry#*:} to=$(DESTDIR)$${entry##*:}; file=$${file%%:*}; \
 		echo "  INSTALL	$$to"; \

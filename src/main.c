@@ -9,6 +9,7 @@
 #include "command/command.h"
 #include "output/queue.h"
 #include "util/log.h"
+#include "util/standard.h"
 
 static int print_help(void)
 {
@@ -55,11 +56,14 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (standard_open() < 0)
+		return EXIT_FAILED;
 	if (argc < 2) {
 		log_error("no command given; see 'traffic-meter --help'");
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
 		return print_help();
 	if (strcmp(argv[1], "--version") == 0)
 		return print_version();

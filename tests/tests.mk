@@ -61,12 +61,16 @@ $(O)/tests/tools/traffic: $(wildcard tests/tools/traffic*.[ch])
 $(O)/tests/tools/race: $(O)/tests/tools/race.o $(O)/traffic_meter.a
 	$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread
 
+$(O)/tests/tools/bpf_other: tests/tools/bpf_other.c
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -o $@ $< $(library_libs)
+
 $(O)/tests/tools/hurry.so: tests/tools/hurry.c
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) -shared -fPIC -o $@ $<
 
 .PHONY: test-tools
-test-tools: $(O)/tests/tools/traffic $(O)/tests/tools/race
+test-tools: $(O)/tests/tools/traffic $(O)/tests/tools/race $(O)/tests/tools/bpf_other
 
 # Static analysis, a target a tool; part of the suite lint.
 analyzers := clang-tidy clang-tidy-bpf cppcheck gcc

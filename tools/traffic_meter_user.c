@@ -15,6 +15,7 @@
 #include "networks/compiled.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/standard.h"
 
 #include "untracked_masks.h"
 
@@ -64,7 +65,9 @@ int main(int argc, char **argv)
 		.interval_s = 10,
 	};
 
-	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+	if (standard_open() < 0)
+		return EXIT_FAILED;
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return print_help();
 	if (argc > 3) {
 		log_error("too many arguments; usage: traffic_meter_user [cgroup_path] [nic_id]");

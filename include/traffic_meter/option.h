@@ -15,8 +15,8 @@ enum traffic_option_type {
 	TRAFFIC_OPTION_FLAG, /* bool: yes|no, true|false, on|off, 1|0; on the command line alone: yes */
 	TRAFFIC_OPTION_CHOICE, /* int: the index into .choices */
 	TRAFFIC_OPTION_NUMBER, /* uint64_t, decimal, from .minimum to .maximum */
-	TRAFFIC_OPTION_SIZE,   /* uint64_t, bytes: decimal, K, M or G may follow (powers of 1024) */
-	TRAFFIC_OPTION_MODE,   /* uint32_t: permission bits in octal, up to 0777 */
+	TRAFFIC_OPTION_SIZE, /* uint64_t, bytes: decimal, K, M, G or T may follow (powers of 1024) */
+	TRAFFIC_OPTION_MODE, /* uint32_t: permission bits in octal, up to 0777 */
 };
 
 struct traffic_strings {
@@ -32,6 +32,7 @@ struct traffic_option {
 	const char *const *choices;	     /* for CHOICE: NULL-terminated */
 	unsigned long long minimum, maximum; /* for NUMBER and SIZE; maximum 0: no bound */
 	const char *help;		     /* one line */
+	char letter;			     /* on a command line also -X; 0: none */
 };
 
 #endif

@@ -82,9 +82,8 @@ struct traffic_output_type {
 
 /* What an output does later and an ordinary process may not. */
 enum traffic_output_need {
-	TRAFFIC_NEED_GIVE = 1,	  /* gives files to users, or to groups it is not in */
-	TRAFFIC_NEED_OTHERS = 2,  /* opens and changes files of other users */
-	TRAFFIC_NEED_NETWORK = 4, /* makes sockets of IPv4 or IPv6 */
+	TRAFFIC_NEED_GIVE = 1,	 /* gives files to users, or to groups it is not in */
+	TRAFFIC_NEED_OTHERS = 2, /* opens and changes files of other users */
 };
 
 /* One output at work. The host owns it; an output reads what stands above `error`. */

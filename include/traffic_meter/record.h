@@ -58,6 +58,9 @@ struct traffic_record {
 	char program[16];   /* of the owner, NUL-terminated, any bytes; empty: not known */
 	uint64_t cgroup_id; /* of the owner's cgroup; 0: not known */
 	const char *cgroup; /* its path below the cgroup2 mount; NULL: not known */
+	const char *
+		network; /* that the other machine's end is in, a name of --networks; NULL: not known */
+	const char *workload; /* what the cgroup is for, "slurm:1234"; NULL: not known */
 };
 
 #endif

@@ -19,10 +19,10 @@ static void close_mounts(FILE **file)
 		endmntent(*file);
 }
 
-int cgroup_find_root(char **ret_path)
+/* The same table as mountinfo, in the form that the C library reads, escapes undone. */
+static int find_mount(const char *table, char **ret_path)
 {
-	/* The same table as mountinfo, in the form that the C library reads, escapes undone. */
-	_cleanup_(close_mounts) FILE *mounts = setmntent("/proc/self/mounts", "re");
+	_cleanup_(close_mounts) FILE *mounts = setmntent(table, "re");
 	struct mntent *mount;
 
 	if (!mounts)
@@ -35,6 +35,25 @@ int cgroup_find_root(char **ret_path)
 		return *ret_path ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
+}
+
+int cgroup_find_root(char **ret_path)
+{
+	return find_mount("/proc/self/mounts", ret_path);
+}
+
+/* `ip netns exec` mounts another sysfs over /sys, in a mount namespace of the command's own. */
+const char *cgroup_explain_lack(void)
+{
+	_cleanup_free_ char *root = NULL;
+
+	if (find_mount("/proc/1/mounts", &root) == 0)
+		return "it is mounted for the machine, but not in this mount namespace, as inside "
+		       "'ip netns exec', which mounts another /sys; instead of that, use "
+		       "'nsenter --net=/run/netns/NAME traffic-meter ...', or mount it here: "
+		       "'mount -t cgroup2 none /mnt'";
+	return "traffic is seen at a cgroup: 'mount -t cgroup2 none /mnt', or boot with "
+	       "systemd.unified_cgroup_hierarchy=1";
 }
 
 int cgroup_verify(const char *path)
@@ -63,9 +82,7 @@ int cgroup_choose(const char *wanted, char **ret_path)
 	else
 		r = cgroup_find_root(&path);
 	if (r == -ENOENT) {
-		log_error("no cgroup v2 hierarchy is mounted; mount one with "
-			  "'mount -t cgroup2 none /mnt', or boot with "
-			  "systemd.unified_cgroup_hierarchy=1");
+		log_error("no cgroup v2 hierarchy is mounted here; %s", cgroup_explain_lack());
 		return r;
 	}
 	if (!path)

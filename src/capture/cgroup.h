@@ -6,6 +6,9 @@
 /* The mount point of the cgroup2 hierarchy, allocated. -ENOENT: none is mounted. */
 int cgroup_find_root(char **ret_path);
 
+/* Why there is no mount, and what to do about it. */
+const char *cgroup_explain_lack(void);
+
 /* 0; or an error, logged: the path does not exist, or is no cgroup2 directory. */
 int cgroup_verify(const char *path);
 

@@ -151,10 +151,7 @@ const struct feature features[] = {
 	  "the meter loads BPF programs: run it as root, or with the capabilities CAP_BPF, "
 	  "CAP_NET_ADMIN and CAP_PERFMON",
 	  probe_privileges },
-	{ "cgroup v2", true,
-	  "traffic is seen at a cgroup: 'mount -t cgroup2 none /mnt', or boot with "
-	  "systemd.unified_cgroup_hierarchy=1",
-	  probe_cgroup2 },
+	{ "cgroup v2", true, NULL, probe_cgroup2, cgroup_explain_lack },
 	{ "BPF ring buffer", true,
 	  "the kernel is too old: Linux 5.8 or newer is needed (RHEL 9, Debian 11, Ubuntu 22.04, "
 	  "SLES 15 SP4 have it)",
@@ -182,6 +179,11 @@ const struct feature features[] = {
 	{ 0 },
 };
 
+const char *features_lack(const struct feature *feature)
+{
+	return feature->lack ?: feature->explain();
+}
+
 int features_require(void)
 {
 	for (const struct feature *feature = features; feature->name; feature++) {
@@ -196,7 +198,7 @@ int features_require(void)
 		if (r < 0)
 			return log_error_errno(r, "probe for %s", feature->name);
 		log_error("%s: not there%s%s%s; %s", feature->name, *detail ? " (" : "", detail,
-			  *detail ? ")" : "", feature->lack);
+			  *detail ? ")" : "", features_lack(feature));
 		return feature->probe == probe_privileges ? -EPERM : -EOPNOTSUPP;
 	}
 	return 0;

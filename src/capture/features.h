@@ -18,10 +18,19 @@ struct feature {
 	/* 1: there, 0: not there, or a negative errno: could not be told. detail: words for the
 	 * list, may stay empty. */
 	int (*probe)(char *detail, unsigned int detail_size);
+
+	/* In the place of `lack`, where the words depend on the machine. */
+	const char *(*explain)(void);
 };
+
+/* A flag of bpf(2) that comes with TCX: linux/bpf.h may be older. */
+#define FEATURES_BPF_F_BEFORE (1u << 3)
 
 /* In the order in which they build on each other; ends with a NULL name. */
 extern const struct feature features[];
+
+/* What the absence of the feature costs, and what mends it. */
+const char *features_lack(const struct feature *feature);
 
 /* 0 when all required features are there; else the first that is not is logged, -EPERM for missing
  * privileges, -EOPNOTSUPP for the rest. */

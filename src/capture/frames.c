@@ -14,12 +14,29 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
-/* Of the filter, behind what administrators mostly choose. */
-#define CLSACT_PRIORITY 49152
+/* Of the filter: before those of others, whose verdict may be the last one. A priority at which there is
+ * another protocol's filter is not to be had, so there are some. */
+static const uint32_t clsact_priorities[] = { 1, 2, 3, 4 };
+
+#define N_PRIORITIES (sizeof(clsact_priorities) / sizeof(clsact_priorities[0]))
+
+/* Where a former version has its filter. */
+#define CLSACT_PRIORITY_FORMER 49152
 
 #define ETHERNET_HEADER 14
 
 #define PIN_PREFIX "frames-"
+
+uint32_t frames_handle(const char *instance)
+{
+	uint32_t hash = 2166136261u;
+
+	if (!instance)
+		return 0;
+	for (; *instance; instance++)
+		hash = (hash ^ (unsigned char)*instance) * 16777619u;
+	return (hash >> 1) | 1;
+}
 
 /* The size of the link's header, where it is one that frame_payload() knows; else -1. */
 static int header_size(const struct link *link)
@@ -35,22 +52,14 @@ static int header_size(const struct link *link)
 	return -1;
 }
 
-static bool is_named(const struct frames *frames, const struct link *link)
-{
-	for (size_t i = 0; i < frames->names.n; i++)
-		if (strcmp(frames->names.values[i], link->name) == 0)
-			return true;
-	return false;
-}
-
 static bool is_wanted(const struct frames *frames, const struct link *link)
 {
 	if (header_size(link) < 0)
 		return false;
 	if (frames->rule == CAPTURE_INTERFACES_ONLY)
-		return is_named(frames, link);
+		return link->named;
 	return !link->upper && link->type != ARPHRD_LOOPBACK &&
-	       (frames->rule == CAPTURE_INTERFACES_ALL || !is_named(frames, link));
+	       (frames->rule == CAPTURE_INTERFACES_ALL || !link->named);
 }
 
 static struct frames_hook *find_hook(const struct frames *frames, uint32_t ifindex)
@@ -68,17 +77,35 @@ static struct bpf_tc_hook clsact_hook(const struct link *link)
 				     .attach_point = BPF_TC_EGRESS };
 }
 
+static void detach_clsact(const struct bpf_tc_hook *hook, uint32_t handle)
+{
+	for (size_t i = 0; i <= N_PRIORITIES; i++) {
+		DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle,
+				    .priority = i < N_PRIORITIES ? clsact_priorities[i]
+								 : CLSACT_PRIORITY_FORMER);
+
+		bpf_tc_detach(hook, &options); /* most have none */
+	}
+}
+
+/* One that a killed meter has left goes first, wherever it is: a frame is not to be counted twice. */
 static int attach_clsact(const struct frames *frames, const struct link *link)
 {
 	struct bpf_tc_hook hook = clsact_hook(link);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = frames->program_fd,
-			    .handle = frames->handle, .priority = CLSACT_PRIORITY,
-			    .flags = BPF_TC_F_REPLACE);
 	int r = bpf_tc_hook_create(&hook);
 
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return bpf_tc_attach(&hook, &options);
+	detach_clsact(&hook, frames->handle);
+	for (size_t i = 0; i < N_PRIORITIES; i++) {
+		DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = frames->program_fd,
+				    .handle = frames->handle, .priority = clsact_priorities[i]);
+
+		r = bpf_tc_attach(&hook, &options);
+		if (r == 0)
+			break;
+	}
+	return r;
 }
 
 static void pin_name(uint32_t ifindex, char *name, size_t size)
@@ -96,13 +123,15 @@ static int take_over(const struct frames *frames, const char *name)
 		return fd;
 	if (bpf_link_update(fd, frames->program_fd, NULL) == 0)
 		return steal_fd(&fd);
-	pins_remove(frames->pins, name);
+	pins_detach(frames->pins, name);
 	return -ENOENT;
 }
 
-/* Sets *ret_fd to the link's, or to -1. */
+/* Before the programs of others, who may let a frame pass without us. Sets *ret_fd to the link's, or to
+ * -1. */
 static int attach_program(const struct frames *frames, const struct link *link, int *ret_fd)
 {
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options, .flags = FEATURES_BPF_F_BEFORE);
 	char name[32];
 	int r;
 
@@ -110,8 +139,8 @@ static int attach_program(const struct frames *frames, const struct link *link, 
 	*ret_fd = take_over(frames, name);
 	if (*ret_fd >= 0)
 		return 0;
-	*ret_fd =
-		bpf_link_create(frames->program_fd, (int)link->ifindex, FEATURES_TCX_EGRESS, NULL);
+	*ret_fd = bpf_link_create(frames->program_fd, (int)link->ifindex, FEATURES_TCX_EGRESS,
+				  &options);
 	if (*ret_fd >= 0) {
 		r = pins_put(frames->pins, *ret_fd, name);
 		if (r < 0)
@@ -128,18 +157,16 @@ static int attach_program(const struct frames *frames, const struct link *link, 
 static void detach_hook(const struct frames *frames, struct frames_hook *frames_hook)
 {
 	struct bpf_tc_hook hook = clsact_hook(&frames_hook->link);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = frames->handle,
-			    .priority = CLSACT_PRIORITY);
-
 	char name[32];
 
 	bpf_map_delete_elem(frames->links_fd, &frames_hook->link.ifindex);
 	pin_name(frames_hook->link.ifindex, name, sizeof(name));
-	pins_remove(frames->pins, name);
 	if (frames_hook->link_fd >= 0)
-		close_fd(&frames_hook->link_fd);
+		bpf_link_detach(frames_hook->link_fd);
 	else
-		bpf_tc_detach(&hook, &options); /* the qdisc may have others' filters by now */
+		detach_clsact(&hook, frames->handle); /* the qdisc may have others' by now */
+	pins_detach(frames->pins, name);
+	close_fd(&frames_hook->link_fd);
 }
 
 static int add_hook(struct frames *frames, const struct link *link)
@@ -192,18 +219,12 @@ static void complain(struct frames *frames, int error, const char *name)
 	frames->refused = true;
 }
 
-static void update(struct frames *frames)
+static void update(struct frames *frames, const struct link *links, size_t n)
 {
-	_cleanup_free_ struct link *links = NULL;
-	size_t n = 0;
-	int r = links_read(&links, &n);
-
-	if (r < 0) {
-		complain(frames, r, "(all)");
-		return;
-	}
 	remove_others(frames, links, n);
 	for (size_t i = 0; i < n; i++) {
+		int r;
+
 		if (!is_wanted(frames, &links[i]) || find_hook(frames, links[i].ifindex))
 			continue;
 		r = add_hook(frames, &links[i]);
@@ -218,24 +239,24 @@ static void remove_stale(void *userdata, const char *name)
 	const struct frames *frames = userdata;
 
 	if (!find_hook(frames, (uint32_t)strtoul(name + strlen(PIN_PREFIX), NULL, 10)))
-		pins_remove(frames->pins, name);
+		pins_detach(frames->pins, name);
 }
 
-void frames_attach(struct frames *frames)
+void frames_attach(struct frames *frames, const struct link *links, size_t n)
 {
 	if (frames->handle && !features_have_tcx())
 		log_notice("this kernel has no TCX links; the filter at an interface's egress "
 			   "outlives "
 			   "a killed meter, until the next one starts");
 	frames->attached = true;
-	update(frames);
+	update(frames, links, n);
 	pins_each(frames->pins, PIN_PREFIX, remove_stale, frames);
 }
 
-void frames_changed(struct frames *frames)
+void frames_changed(struct frames *frames, const struct link *links, size_t n)
 {
 	if (frames->attached)
-		update(frames);
+		update(frames, links, n);
 }
 
 static void forget(struct frames *frames)
@@ -262,21 +283,21 @@ void frames_close(struct frames *frames)
 
 static void remove_pin(void *userdata, const char *name)
 {
-	pins_remove(userdata, name);
+	pins_detach(userdata, name);
 }
 
 void frames_remove_left(struct pins *pins, uint32_t handle)
 {
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = CLSACT_PRIORITY);
+	static const struct traffic_strings none;
 	_cleanup_free_ struct link *links = NULL;
 	size_t n = 0;
 
 	pins_each(pins, PIN_PREFIX, remove_pin, pins);
-	if (links_read(&links, &n) < 0)
+	if (features_have_tcx() || links_read(&none, NULL, &links, &n) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct bpf_tc_hook hook = clsact_hook(&links[i]);
 
-		bpf_tc_detach(&hook, &options); /* most have none */
+		detach_clsact(&hook, handle);
 	}
 }

@@ -31,19 +31,21 @@ struct frames {
 	int program_fd, links_fd; /* the caller's */
 	const struct pins *pins;  /* likewise */
 	enum capture_interfaces rule;
-	struct traffic_strings names; /* the caller's */
 	uint32_t handle; /* of the filter: the same for each meter of an instance; 0: no filter */
 	bool attached, refused;
 	struct frames_hook *hooks;
 	size_t n;
 };
 
+/* The handle of an instance's filters: 31 bits of its name (FNV-1a), never 0; 0 when it has no name. */
+uint32_t frames_handle(const char *instance);
+
 /* Attach to the interfaces there are. What can't be attached to is told once, and metering goes on:
  * only packet sockets' frames are missed. */
-void frames_attach(struct frames *frames);
+void frames_attach(struct frames *frames, const struct link *links, size_t n);
 
 /* An interface may have come, gone, or be another's port now. */
-void frames_changed(struct frames *frames);
+void frames_changed(struct frames *frames, const struct link *links, size_t n);
 
 /* From all of them. */
 void frames_detach(struct frames *frames);

@@ -3,7 +3,10 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
@@ -37,7 +40,7 @@ static int take_over(const struct pins *pins, int direction, int cgroup_fd, int 
 		return fd;
 	if (is_of_cgroup(fd, cgroup_fd) && bpf_link_update(fd, program_fd, NULL) == 0)
 		return steal_fd(&fd);
-	pins_remove(pins, hook_kinds[direction].name);
+	pins_detach(pins, hook_kinds[direction].name);
 	return -ENOENT;
 }
 
@@ -55,12 +58,57 @@ static int attach(const struct pins *pins, int direction, int cgroup_fd, int pro
 	return r < 0 ? r : steal_fd(&fd);
 }
 
+/* Does a program there forbid ours? On the metered cgroup each one that was not attached with
+ * BPF_F_ALLOW_MULTI does, above it one that was attached without any flag. */
+static bool forbids(int cgroup_fd, enum bpf_attach_type type, bool above, uint32_t *ret_program)
+{
+	uint32_t programs[64], n = sizeof(programs) / sizeof(*programs), flags = 0;
+
+	if (bpf_prog_query(cgroup_fd, type, 0, &flags, programs, &n) || n == 0)
+		return false;
+	*ret_program = programs[0];
+	return !(flags & BPF_F_ALLOW_MULTI) && !(above && flags & BPF_F_ALLOW_OVERRIDE);
+}
+
+/* Says whose fault EPERM is. Returns the error. */
+static int explain_refusal(const char *path, int cgroup_fd, enum bpf_attach_type type)
+{
+	_cleanup_free_ char *at = strdup(path);
+	_cleanup_close_ int fd = fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 3);
+	uint32_t program;
+
+	for (char *end = at ? strchr(at, '\0') : NULL; end && end - at > 1 && end[-1] == '/';)
+		*--end = '\0';
+	for (bool above = false; at && fd >= 0; above = true) {
+		char *slash = strrchr(at, '/');
+		int up;
+
+		if (forbids(fd, type, above, &program)) {
+			log_error("attach to the cgroup %s: the BPF program %u, which somebody "
+				  "attached to %s, allows no other one there or below (it was "
+				  "attached without BPF_F_ALLOW_MULTI); 'bpftool cgroup show %s' "
+				  "shows it: end who attached it, or meter another cgroup",
+				  path, program, at, at);
+			return -EPERM;
+		}
+		up = slash && slash != at ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+					  : -1;
+		close_fd(&fd);
+		fd = up;
+		if (slash)
+			*slash = '\0';
+	}
+	return log_error_errno(-EPERM, "attach to the cgroup %s", path);
+}
+
 int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgroup_path,
 		 int cgroup_fd, int program_fd)
 {
 	for (int i = 0; i < METER_DIRECTIONS; i++) {
 		int r = attach(pins, i, cgroup_fd, program_fd);
 
+		if (r == -EPERM)
+			return explain_refusal(cgroup_path, cgroup_fd, hook_kinds[i].type);
 		if (r < 0)
 			return log_error_errno(r, "attach to the cgroup %s", cgroup_path);
 		hooks->fds[i] = r;
@@ -70,8 +118,11 @@ int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgrou
 
 void hooks_detach(struct hooks *hooks, const struct pins *pins)
 {
-	for (int i = 0; i < METER_DIRECTIONS; i++)
-		pins_remove(pins, hook_kinds[i].name);
+	for (int i = 0; i < METER_DIRECTIONS; i++) {
+		if (hooks->fds[i] >= 0)
+			bpf_link_detach(hooks->fds[i]);
+		pins_detach(pins, hook_kinds[i].name);
+	}
 	hooks_close(hooks);
 }
 

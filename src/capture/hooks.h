@@ -17,7 +17,7 @@ struct hooks {
 int hooks_attach(struct hooks *hooks, const struct pins *pins, const char *cgroup_path,
 		 int cgroup_fd, int program_fd);
 
-/* Take the program off the cgroup, pinned or not. */
+/* Take the program off the cgroup, pinned or not: no packet's run of it begins after that. */
 void hooks_detach(struct hooks *hooks, const struct pins *pins);
 
 /* Let go of the links: what is pinned stays attached. */

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "util/cleanup.h"
@@ -24,50 +24,57 @@ static int open_netlink(void)
 	return steal_fd(&fd);
 }
 
-static bool is_wanted(const struct metered_interfaces *interfaces, uint32_t ifindex)
+static bool is_wanted(const struct link *links, size_t n, uint32_t ifindex)
 {
-	for (size_t i = 0; i < interfaces->names.n; i++)
-		if (if_nametoindex(interfaces->names.values[i]) == ifindex)
-			return true;
+	for (size_t i = 0; i < n; i++)
+		if (links[i].ifindex == ifindex)
+			return links[i].named;
 	return false;
 }
 
 /* An index that is no wanted name's any more: gone, or renamed. */
-static void forget_others(const struct metered_interfaces *interfaces)
+static void forget_others(const struct metered_interfaces *interfaces, const struct link *links,
+			  size_t n)
 {
 	uint32_t ifindex, next;
 	bool more = bpf_map_get_next_key(interfaces->map_fd, NULL, &ifindex) == 0;
 
 	while (more) {
 		more = bpf_map_get_next_key(interfaces->map_fd, &ifindex, &next) == 0;
-		if (!is_wanted(interfaces, ifindex))
+		if (!is_wanted(links, n, ifindex))
 			bpf_map_delete_elem(interfaces->map_fd, &ifindex);
 		ifindex = next;
 	}
 }
 
-static int load(const struct metered_interfaces *interfaces, bool say)
+static int load(const struct metered_interfaces *interfaces, const struct link *links, size_t n)
 {
 	uint8_t value = 1;
 
-	forget_others(interfaces);
-	for (size_t i = 0; i < interfaces->names.n; i++) {
-		const char *name = interfaces->names.values[i];
-		uint32_t ifindex = if_nametoindex(name);
+	forget_others(interfaces, links, n);
+	for (size_t i = 0; i < n; i++)
+		if (links[i].named &&
+		    bpf_map_update_elem(interfaces->map_fd, &links[i].ifindex, &value, BPF_ANY))
+			return log_error_errno(errno, "load the index of interface %s",
+					       links[i].name);
+	return 0;
+}
 
-		if (!ifindex && say)
+static void tell_missing(const struct traffic_strings *names, const bool *found)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!found[i])
 			log_warning(
 				"interface %s: there is none now; it takes effect when it comes",
-				name);
-		if (ifindex && bpf_map_update_elem(interfaces->map_fd, &ifindex, &value, BPF_ANY))
-			return log_error_errno(errno, "load the index of interface %s", name);
-	}
-	return 0;
+				names->values[i]);
 }
 
 int interfaces_open(struct metered_interfaces *interfaces, const struct traffic_strings *names,
 		    int map_fd)
 {
+	_cleanup_free_ struct link *links = NULL;
+	_cleanup_free_ bool *found = NULL;
+	size_t n = 0;
 	int r;
 
 	*interfaces = (struct metered_interfaces){
@@ -80,7 +87,16 @@ int interfaces_open(struct metered_interfaces *interfaces, const struct traffic_
 	if (r < 0)
 		return log_error_errno(r, "watch for changes of interfaces");
 	interfaces->netlink_fd = r;
-	return load(interfaces, true);
+	if (!names->n)
+		return 0;
+	found = calloc(names->n, sizeof(*found));
+	if (!found)
+		return log_error_errno(-ENOMEM, "list the interfaces");
+	r = links_read(names, found, &links, &n);
+	if (r < 0)
+		return log_error_errno(r, "list the interfaces");
+	tell_missing(names, found);
+	return load(interfaces, links, n);
 }
 
 void interfaces_close(struct metered_interfaces *interfaces)
@@ -89,12 +105,39 @@ void interfaces_close(struct metered_interfaces *interfaces)
 	interfaces->netlink_fd = -1;
 }
 
-void interfaces_changed(struct metered_interfaces *interfaces)
+static int read_links(const struct metered_interfaces *interfaces, struct link **ret, size_t *ret_n)
 {
+	int r = links_read(&interfaces->names, NULL, ret, ret_n);
+
+	return r < 0 ? log_warning_errno(r,
+					 "list the interfaces; frames that programs send by packet "
+					 "sockets are not counted at those that are new")
+		     : 0;
+}
+
+/* Where the list can't be had, they are looked at when something changes. */
+void interfaces_attach(struct metered_interfaces *interfaces, struct frames *frames)
+{
+	_cleanup_free_ struct link *links = NULL;
+	size_t n = 0;
+
+	if (read_links(interfaces, &links, &n) == 0)
+		frames_attach(frames, links, n);
+	else
+		frames->attached = true;
+}
+
+void interfaces_changed(struct metered_interfaces *interfaces, struct frames *frames)
+{
+	_cleanup_free_ struct link *links = NULL;
 	char message[8192];
+	size_t n = 0;
 
 	/* What changed is looked up afresh, also when messages were lost (ENOBUFS). */
 	while (recv(interfaces->netlink_fd, message, sizeof(message), 0) > 0 || errno == ENOBUFS)
 		;
-	load(interfaces, false);
+	if (read_links(interfaces, &links, &n) < 0)
+		return;
+	load(interfaces, links, n);
+	frames_changed(frames, links, n);
 }

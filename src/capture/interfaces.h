@@ -8,6 +8,8 @@
 
 #include <traffic_meter/option.h>
 
+#include "capture/frames.h"
+
 struct metered_interfaces {
 	struct traffic_strings names; /* the caller's */
 	int map_fd;		      /* the caller's */
@@ -20,7 +22,10 @@ int interfaces_open(struct metered_interfaces *interfaces, const struct traffic_
 		    int map_fd);
 void interfaces_close(struct metered_interfaces *interfaces);
 
-/* netlink_fd was readable: resolve the names again. */
-void interfaces_changed(struct metered_interfaces *interfaces);
+/* Attach to the frames of the interfaces there are. */
+void interfaces_attach(struct metered_interfaces *interfaces, struct frames *frames);
+
+/* netlink_fd was readable: look at the interfaces again. */
+void interfaces_changed(struct metered_interfaces *interfaces, struct frames *frames);
 
 #endif

@@ -16,6 +16,8 @@
 #define DUMP_BYTES 32768
 
 struct links {
+	const struct traffic_strings *names;
+	bool *found; /* of the names, or NULL */
 	struct link *links;
 	size_t n, size;
 };
@@ -62,7 +64,35 @@ static bool is_veth(const struct rtattr *info)
 	return false;
 }
 
-static void parse(const struct nlmsghdr *message, struct link *ret)
+static bool is_one_of(const struct links *links, const struct rtattr *name)
+{
+	const struct traffic_strings *names = links->names;
+	bool is = false;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (strncmp(names->values[i], RTA_DATA(name), RTA_PAYLOAD(name)) != 0)
+			continue;
+		if (links->found)
+			links->found[i] = true;
+		is = true;
+	}
+	return is;
+}
+
+/* There may be several, longer than a name may be. */
+static bool has_alternative_name(const struct links *links, const struct rtattr *list)
+{
+	const struct rtattr *attribute = RTA_DATA(list);
+	unsigned int left = (unsigned int)RTA_PAYLOAD(list);
+	bool has = false;
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+		if (attribute->rta_type == IFLA_ALT_IFNAME && is_one_of(links, attribute))
+			has = true;
+	return has;
+}
+
+static void parse(const struct links *links, const struct nlmsghdr *message, struct link *ret)
 {
 	const struct ifinfomsg *body = NLMSG_DATA(message);
 	const struct rtattr *attribute = IFLA_RTA(body);
@@ -74,6 +104,11 @@ static void parse(const struct nlmsghdr *message, struct link *ret)
 		switch (attribute->rta_type) {
 		case IFLA_IFNAME:
 			strncpy(ret->name, RTA_DATA(attribute), sizeof(ret->name) - 1);
+			ret->named |= is_one_of(links, attribute);
+			break;
+		case IFLA_PROP_LIST | NLA_F_NESTED:
+		case IFLA_PROP_LIST:
+			ret->named |= has_alternative_name(links, attribute);
 			break;
 		case IFLA_MASTER:
 			ret->master = number(attribute);
@@ -103,7 +138,7 @@ static int add(struct links *links, const struct nlmsghdr *message)
 		links->links = grown;
 		links->size = size;
 	}
-	parse(message, &links->links[links->n++]);
+	parse(links, message, &links->links[links->n++]);
 	return 0;
 }
 
@@ -138,9 +173,10 @@ static void mark_masters(struct links *links)
 				links->links[j].upper = true;
 }
 
-int links_read(struct link **ret, size_t *ret_n)
+int links_read(const struct traffic_strings *names, bool *ret_found, struct link **ret,
+	       size_t *ret_n)
 {
-	_cleanup_(links_free) struct links links = { 0 };
+	_cleanup_(links_free) struct links links = { .names = names, .found = ret_found };
 	_cleanup_free_ char *buffer = malloc(DUMP_BYTES);
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	int r;

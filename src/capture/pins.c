@@ -214,6 +214,17 @@ void pins_remove(const struct pins *pins, const char *name)
 		remove_directory(path);
 }
 
+/* Removing the pin alone would have the kernel detach it some time later (before 6.18), and not at all as
+ * long as another has it open. */
+void pins_detach(const struct pins *pins, const char *name)
+{
+	_cleanup_close_ int fd = pins_get(pins, name);
+
+	if (fd >= 0)
+		bpf_link_detach(fd);
+	pins_remove(pins, name);
+}
+
 void pins_each(const struct pins *pins, const char *prefix,
 	       void (*see)(void *userdata, const char *name), void *userdata)
 {

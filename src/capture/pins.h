@@ -40,6 +40,10 @@ int pins_make_directory(const struct pins *pins, const char *name);
 /* The directory, and all in it, belong to that user. */
 int pins_give(const struct pins *pins, uid_t uid, gid_t gid);
 
+/* Remove a link's pin after its program was detached: when this returns, no program begins to run by it any
+ * more, whoever else holds the link. It may be gone already. */
+void pins_detach(const struct pins *pins, const char *name);
+
 /* Remove a pin, or a directory with what is in it. It may be gone already. */
 void pins_remove(const struct pins *pins, const char *name);
 

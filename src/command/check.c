@@ -42,7 +42,7 @@ static bool print_feature(const struct feature *feature)
 	if (r < 0) /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs here */
 		snprintf(detail, sizeof(detail), "probe failed: %s", strerror(-r));
 	printf("%s  %s%s%s\n         %s\n", feature->required ? "MISSING" : "absent ",
-	       feature->name, *detail ? ": " : "", detail, feature->lack);
+	       feature->name, *detail ? ": " : "", detail, features_lack(feature));
 	return !feature->required;
 }
 
@@ -50,7 +50,7 @@ static int command_check(int argc, char **argv)
 {
 	bool good = true;
 
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		printf("usage: traffic-meter check\n\n"
 		       "Tells whether this machine can run the meter, and what is missing, with "
 		       "the "

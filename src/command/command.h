@@ -6,8 +6,6 @@
 #ifndef COMMAND_COMMAND_H
 #define COMMAND_COMMAND_H
 
-#include <stdbool.h>
-
 #include <traffic_meter/option.h>
 
 enum exit_code {
@@ -15,6 +13,8 @@ enum exit_code {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 };
+
+struct traffic_output_type;
 
 struct command {
 	const char *name;
@@ -26,7 +26,9 @@ struct command {
 
 	const struct traffic_option *options; /* ends with a NULL name; NULL: none */
 	const char *operands; /* what follows the options, as "FILE"; NULL: nothing */
-	bool takes_outputs;   /* the SPECs of outputs are part of its help */
+
+	/* The outputs whose SPECs it takes, as in output/registry.h; NULL: none. */
+	const struct traffic_output_type *const *outputs;
 };
 
 /* All subcommands in the order of the help text. Ends with NULL. */

@@ -8,7 +8,7 @@
 
 #include "util/log.h"
 
-#define NIC_ID_LENGTH_MAX 64
+#define NIC_ID_LENGTH_MAX 127 /* as an interface's alternative name */
 
 /* For an output whose time another one has used up. */
 #define STOP_LEAST_NS 2000000000ull

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "command/control.h"
 #include "command/meter.h"
 #include "output/queue.h"
+#include "output/registry.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/options.h"
@@ -164,9 +164,9 @@ static int verify_interfaces(const struct run_settings *settings)
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < named->n; i++)
-		if (!*named->values[i] || strlen(named->values[i]) >= IF_NAMESIZE) {
+		if (!*named->values[i] || strlen(named->values[i]) > CAPTURE_INTERFACE_NAME_MAX) {
 			log_error("'%s' is no interface's name: it has 1 to %d characters",
-				  named->values[i], IF_NAMESIZE - 1);
+				  named->values[i], CAPTURE_INTERFACE_NAME_MAX);
 			return -EINVAL;
 		}
 	return 0;
@@ -284,7 +284,7 @@ const struct command run_command = {
 	.help = "meter until stopped",
 	.run = command_run,
 	.options = run_options,
-	.takes_outputs = true,
+	.outputs = output_types,
 };
 
 const struct command detach_command = {
@@ -292,5 +292,5 @@ const struct command detach_command = {
 	.help = "write and remove what a killed meter left in the kernel",
 	.run = command_detach,
 	.options = run_options,
-	.takes_outputs = true,
+	.outputs = output_types,
 };

@@ -12,10 +12,10 @@
 #define COLUMNS_ORIGINAL "direction,bytes,src_ip,dst_ip,timestamp,total_in,total_out"
 #define COLUMNS_MORE                                                                              \
 	"packets,wire_bytes,protocol,src_port,dst_port,interface,start,login_uid,program,cgroup," \
-	"step"
+	"step,wire_packets,network,workload"
 
-/* All columns but the cgroup come to less than 400 bytes, also when the names (15 bytes at most)
- * are all quotes. */
+/* All columns but the cgroup, network and workload come to less than 400 bytes, also when the names
+ * (15 bytes at most) are all quotes. */
 #define ROW_MAX 512
 
 const char *csv_row_header(enum csv_columns columns)
@@ -26,9 +26,17 @@ const char *csv_row_header(enum csv_columns columns)
 
 size_t csv_row_bound(const struct traffic_record *record, enum csv_columns columns)
 {
-	if (columns == CSV_COLUMNS_ORIGINAL || !record->cgroup)
-		return ROW_MAX;
-	return ROW_MAX + 2 * strnlen(record->cgroup, CSV_ROW_CGROUP_MAX);
+	size_t bound = ROW_MAX;
+
+	if (columns == CSV_COLUMNS_ORIGINAL)
+		return bound;
+	if (record->cgroup)
+		bound += 2 * strnlen(record->cgroup, CSV_ROW_CGROUP_MAX);
+	if (record->network)
+		bound += 2 * strnlen(record->network, CSV_ROW_NAME_MAX);
+	if (record->workload)
+		bound += 2 * strnlen(record->workload, CSV_ROW_NAME_MAX);
+	return bound;
 }
 
 /* Is the character at `text` a control character, of ASCII or of Latin 1 (U+0080..U+009F)? */
@@ -136,7 +144,16 @@ static char *append_more(char *to, const struct traffic_record *record)
 	if (record->cgroup)
 		to = append_text(to, record->cgroup, CSV_ROW_CGROUP_MAX);
 	*to++ = ',';
-	return format_step(to, record->step);
+	to = format_step(to, record->step);
+	*to++ = ',';
+	to = format_number(to, record->wire_packets);
+	*to++ = ',';
+	if (record->network)
+		to = append_text(to, record->network, CSV_ROW_NAME_MAX);
+	*to++ = ',';
+	if (record->workload)
+		to = append_text(to, record->workload, CSV_ROW_NAME_MAX);
+	return to;
 }
 
 char *csv_row_append(char *to, const struct traffic_record *record, enum csv_columns columns)

@@ -18,10 +18,13 @@ enum csv_columns {
 const char *csv_row_header(enum csv_columns columns);
 
 /* No header and no row is longer. */
-#define CSV_ROW_MAX (512 + 2 * CSV_ROW_CGROUP_MAX)
+#define CSV_ROW_MAX (512 + 2 * (CSV_ROW_CGROUP_MAX + 2 * CSV_ROW_NAME_MAX))
 
 /* Longer paths are cut here (PATH_MAX). */
 #define CSV_ROW_CGROUP_MAX 4096
+
+/* Likewise names of networks and workloads. */
+#define CSV_ROW_NAME_MAX 256
 
 /* At most so many bytes will this record's row have. */
 size_t csv_row_bound(const struct traffic_record *record, enum csv_columns columns);

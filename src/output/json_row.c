@@ -135,6 +135,12 @@ char *json_row_append(char *to, const struct traffic_record *record, const char 
 	to = format_step(to, record->step);
 	to = PUT(to, "\",\"batch\":");
 	to = format_number(to, batch);
+	to = PUT(to, ",\"wire_packets\":");
+	to = format_number(to, record->wire_packets);
+	to = PUT(to, ",\"network\":");
+	to = append_text_or_null(to, record->network, JSON_ROW_NAME_MAX);
+	to = PUT(to, ",\"workload\":");
+	to = append_text_or_null(to, record->workload, JSON_ROW_NAME_MAX);
 	return PUT(to, "}\n");
 }
 

@@ -11,9 +11,11 @@
 /* Names and paths are cut here, in bytes of their own. */
 #define JSON_ROW_USER_MAX   256
 #define JSON_ROW_CGROUP_MAX 4096
+#define JSON_ROW_NAME_MAX   256 /* of a network or workload */
 
 /* Keys, numbers and punctuation come to less than 1,024 bytes, and a byte of a text to 6. */
-#define JSON_ROW_MAX (1024 + 6 * (JSON_ROW_USER_MAX + 16 + 16 + JSON_ROW_CGROUP_MAX))
+#define JSON_ROW_MAX \
+	(1024 + 6 * (JSON_ROW_USER_MAX + 16 + 16 + JSON_ROW_CGROUP_MAX + 2 * JSON_ROW_NAME_MAX))
 
 /* Write the object, newline included and no NUL, at `to`, where JSON_ROW_MAX bytes have room.
  * user: the uid's name, any bytes; NULL: not known. batch: struct traffic_output's. Returns the end. */

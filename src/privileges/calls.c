@@ -73,7 +73,7 @@ static const struct argument_rule argument_rules[] = {
 		 BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_LOOKUP_BATCH,
 		 BPF_MAP_LOOKUP_AND_DELETE_BATCH, BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH,
 		 BPF_MAP_FREEZE, BPF_OBJ_PIN, BPF_OBJ_GET, BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_QUERY,
-		 BPF_PROG_DETACH, BPF_LINK_CREATE, BPF_LINK_UPDATE) },
+		 BPF_PROG_DETACH, BPF_LINK_CREATE, BPF_LINK_UPDATE, BPF_LINK_DETACH) },
 	/* Names of interfaces, the C library's look whether a stream is a terminal. */
 	{ "ioctl", 1, VALUES(SIOCGIFINDEX, SIOCGIFNAME, TCGETS, FIONREAD, FIONBIO) },
 	{ "prctl", 0,
@@ -111,7 +111,7 @@ static int allow_by_argument(scmp_filter_ctx filter, const struct argument_rule 
 	return r;
 }
 
-static int allow_sockets(scmp_filter_ctx filter, bool network)
+static int allow_sockets(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp netlink[] = {
 		SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK),
@@ -122,10 +122,6 @@ static int allow_sockets(scmp_filter_ctx filter, bool network)
 	/* Look-ups of names ask nscd, sssd or systemd. */
 	if (r == 0)
 		r = allow(filter, "socket", 1, &SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX));
-	if (r == 0 && network)
-		r = allow(filter, "socket", 1, &SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET));
-	if (r == 0 && network)
-		r = allow(filter, "socket", 1, &SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET6));
 	return r;
 }
 
@@ -148,7 +144,7 @@ static void release(scmp_filter_ctx *filter)
 		seccomp_release(*filter);
 }
 
-int calls_restrict(bool network)
+int calls_restrict(void)
 {
 	_cleanup_(release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -164,7 +160,7 @@ int calls_restrict(bool network)
 	for (size_t i = 0; i < COUNT(argument_rules); i++)
 		if ((r = allow_by_argument(filter, &argument_rules[i])) < 0)
 			return r;
-	if ((r = allow_sockets(filter, network)) < 0 || (r = allow_own(filter)) < 0)
+	if ((r = allow_sockets(filter)) < 0 || (r = allow_own(filter)) < 0)
 		return r;
 	r = seccomp_load(filter);
 	return r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
@@ -172,9 +168,8 @@ int calls_restrict(bool network)
 
 #else
 
-int calls_restrict(bool network)
+int calls_restrict(void)
 {
-	(void)network;
 	return -EOPNOTSUPP;
 }
 

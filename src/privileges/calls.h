@@ -3,10 +3,9 @@
 #ifndef PRIVILEGES_CALLS_H
 #define PRIVILEGES_CALLS_H
 
-#include <stdbool.h>
-
-/* From now on all others fail with EPERM, for good; no thread and no process is started any
- * more. network: sockets of IPv4 and IPv6 may be made. 0, or -errno; -EOPNOTSUPP: the build or the kernel can't. Needs no_new_privs. */
-int calls_restrict(bool network);
+/* Has all other system calls fail with EPERM from now on, for good: no thread and no process can be
+ * started, and no socket of IPv4 or IPv6 made. Needs no_new_privs. Returns 0, -EOPNOTSUPP when the build
+ * or the kernel has no seccomp, or another negative errno. */
+int calls_restrict(void);
 
 #endif

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *const log_level_names[] = { "error", "warning", "notice", "info", "debug", NULL };
@@ -22,6 +25,20 @@ int log_enabled(enum log_level level)
 	return level <= log_level;
 }
 
+/* systemd names the device and inode of the journal's socket. Whoever inherits the variable may have a
+ * standard error of another kind: systemd.exec(5) says to compare. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uintmax_t device, inode;
+	struct stat status;
+	char behind;
+
+	return stream && sscanf(stream, "%ju:%ju%c", &device, &inode, &behind) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
 /* The journal takes "<N>" at the start of a line for the syslog priority; a person would not. */
 static const char *level_prefix(enum log_level level)
 {
@@ -30,7 +47,7 @@ static const char *level_prefix(enum log_level level)
 					      "traffic-meter: ", "traffic-meter: ",
 					      "traffic-meter: debug: " };
 
-	return getenv("JOURNAL_STREAM") ? journal[level] : person[level];
+	return is_journal() ? journal[level] : person[level];
 }
 
 int log_write(enum log_level level, int error, const char *format, ...)

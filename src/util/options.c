@@ -134,7 +134,7 @@ static int parse_digits(const char **text, unsigned int number_base, uint64_t *r
 
 static int scale_size(const char **text, uint64_t *size_bytes)
 {
-	static const char units[] = "KkMmGg";
+	static const char units[] = "KkMmGgTt";
 	const char *unit = **text ? strchr(units, **text) : NULL;
 
 	if (!unit)
@@ -149,11 +149,11 @@ static int scale_size(const char **text, uint64_t *size_bytes)
 static const char *format_bound(const struct traffic_option *option, uint64_t number, char *buffer,
 				size_t buffer_size)
 {
-	static const char *const units[] = { "", "K", "M", "G" };
+	static const char *const units[] = { "", "K", "M", "G", "T" };
 	size_t unit = 0;
 
 	if (option->type == TRAFFIC_OPTION_SIZE)
-		for (; unit < 3 && number && number % 1024 == 0; unit++)
+		for (; unit < 4 && number && number % 1024 == 0; unit++)
 			number /= 1024;
 	snprintf(buffer, buffer_size, "%ju%s", (uintmax_t)number, units[unit]);
 	return buffer;
@@ -178,7 +178,7 @@ static int complain_number(const struct traffic_option *option, int error, const
 				size ? "size" : "number", range);
 	return complain("%s: '%s' is not a %s; give %s %s", where, value,
 			size ? "size" : "whole number",
-			size ? "bytes, or a number with K, M or G behind it," : "one", range);
+			size ? "bytes, or a number with K, M, G or T behind it," : "one", range);
 }
 
 static int set_number(const struct traffic_option *option, uint64_t *target, const char *value,
@@ -328,6 +328,14 @@ static void print_metavar(const struct traffic_option *option, FILE *file)
 		fputs("...", file);
 }
 
+static const struct traffic_option *find_letter(const struct traffic_option *options, char letter)
+{
+	for (const struct traffic_option *option = options; option && option->name; option++)
+		if (option->letter == letter)
+			return option;
+	return NULL;
+}
+
 /* Find the value of the option at argv[*index]: behind '=', or the next word, which *index is
  * moved to. A next word that is itself an option means that the value was forgotten; such a value
  * can still be given with '='. */
@@ -378,6 +386,10 @@ int options_parse_arguments(const struct traffic_option *options, void *base, co
 		}
 		if (argv[i][1] == '-')
 			option = find_option(options, name, strcspn(name, "="));
+		else if (argv[i][2] == '\0')
+			option = find_letter(options, argv[i][1]);
+		if (!option && strcmp(argv[i], "-h") == 0)
+			option = find_option(options, "help", strlen("help"));
 		if (!option)
 			return complain_unknown_argument(options, argv[i], command);
 		r = argument_value(option, command, argc, argv, &i, &value);
@@ -455,6 +467,8 @@ static char *help_label(const struct traffic_option *option)
 
 	if (!file)
 		return NULL;
+	if (option->letter)
+		fprintf(file, "-%c, ", option->letter);
 	fprintf(file, "--%s", option->name);
 	print_metavar(option, file);
 	if (fclose(file) == 0)

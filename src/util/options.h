@@ -22,7 +22,7 @@ int options_set(const struct traffic_option *option, void *base, const char *val
 int options_set_by_name(const struct traffic_option *options, void *base, const char *name,
 			const char *value, const char *where);
 
-/* Read --name VALUE, --name=VALUE and, for a flag, --name, until "--" or the first word that is
+/* Read --name VALUE, --name=VALUE, -L VALUE and, for a flag, --name and -L, until "--" or the first word that is
  * no option. A STRINGS value given here replaces what `base` held before.
  * command: named in messages, as "traffic-meter run". *ret_rest: index of the first word left. */
 int options_parse_arguments(const struct traffic_option *options, void *base, const char *command,

@@ -146,7 +146,7 @@ strike() {
 read_rows() {
 	local uid
 	for uid in $users; do
-		awk -F, 'NF == 18 { $0 = $1 " " $2 " " $6 " " $7 " " $5 " " $14 } { print }' \
+		awk -F, 'NF == 21 { $0 = $1 " " $2 " " $6 " " $7 " " $5 " " $14 } { print }' \
 			"$work/out/traffic_user_guest_$uid.log" >"$work/rows-csv-$uid"
 		awk -v uid="$uid" '
 			function value(key) {

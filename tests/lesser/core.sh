@@ -96,7 +96,7 @@ ladder() { # STEPS OPTION...
 	stop
 	assert_equal "packets and bytes out" "$sent" \
 		"$(csv_sum out 8 "$work"/out/*.log) $(csv_sum out 2 "$work"/out/*.log)"
-	assert_equal "steps" "$steps" "$(awk -F, '{ print $NF }' "$work"/out/*.log | sort -u | xargs)"
+	assert_equal "steps" "$steps" "$(awk -F, '{ print $18 }' "$work"/out/*.log | sort -u | xargs)"
 }
 
 reloaded() { [ "$(grep -c 'untracked networks from' "$work/log")" -ge "$1" ]; }

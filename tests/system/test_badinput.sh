@@ -232,7 +232,7 @@ disk_full() {
 	said=$(grep -c 'No space left' "$work/log")
 	assert_equal "times it was said" 1 "$said"
 	assert_equal "bytes out" "$sent" "$(csv_sum out 2 "$work"/full/*.log)"
-	awk -F, 'NF != 18 { print "half a row: " $0; bad = 1 } END { exit bad }' "$work"/full/*.log
+	awk -F, 'NF != 21 { print "half a row: " $0; bad = 1 } END { exit bad }' "$work"/full/*.log
 	umount "$work/full"
 }
 

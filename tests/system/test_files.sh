@@ -64,7 +64,7 @@ rows_are_whole() { # DIRECTORY
 		[ -s "$file" ] || continue
 		[ -z "$(tail -c 1 "$file")" ] || fail "half a row at the end of $file: $(tail -n 1 "$file")"
 	done
-	awk -F, 'NF != 18 { print "half a row: " $0; bad = 1 } END { exit bad }' /dev/null \
+	awk -F, 'NF != 21 { print "half a row: " $0; bad = 1 } END { exit bad }' /dev/null \
 		"$1"/traffic_user_*
 	! grep -vE '^\{"time":.*,"batch":[0-9]+\}$' "$1"/rows.json* || fail "half a line of JSON"
 }

@@ -21,6 +21,7 @@ start() { # OPTION...
 	processes_end
 	rm -rf "$work/out"
 	mkdir "$work/out"
+	${before_start:-:}
 	meter_start "$work/log" nsenter --net="/run/netns/$near" "$METER" run --config /dev/null \
 		--instance "$meter_instance" --cgroup "$cgroup" --output "csv:$work/out" "$@"
 }
@@ -151,7 +152,101 @@ test_kernels_own() {
 		"$(awk -F, '$1 == "out" && $10 == "icmp" { s += $2 } END { print s }' "$work"/out/*.log)"
 }
 
+# Somebody else's BPF in the near namespace, until other_end.
+other_start() { # OPTION...
+	nsenter --net="/run/netns/$near" "$root/build/tests/tools/bpf_other" "$@" >"$work/other" 2>&1 &
+	process_note $!
+	other_pid=$!
+	wait_until 10 grep -q ready "$work/other"
+}
+
+other_end() {
+	kill "$other_pid"
+	wait "$other_pid" 2>/dev/null || :
+}
+
+# A program that was there first and lets frames pass must not hide them.
+test_other_first() {
+	local sent_bytes=0 METER=$METER
+	case $1 in
+	tcx) need_tcx ;;
+	clsact) METER=$root/build/lesser/tcx/traffic-meter ;;
+	esac
+	before_start="other_start $*"
+	start
+	send_frames veth0 "$(mac_of "$far" veth0)"
+	stop
+	other_end
+	[ "$1" = tcx ] || ip netns exec "$near" tc qdisc del dev veth0 clsact
+	assert_equal "bytes out" "$sent_bytes" "$(charged)"
+}
+
+need_tcx() { "$METER" check 2>/dev/null | grep -cE '^ok +TCX' >/dev/null || skip "no TCX"; }
+
+cgroup_programs() { bpftool cgroup show "$cgroup" | awk '$2 ~ /^cgroup_/ { n++ } END { print n + 0 }'; }
+
+tcx_programs() { nsenter --net="/run/netns/$near" "$root/build/tests/tools/bpf_other" programs veth0; }
+
+# Somebody else has the links open: when the meter has stopped its programs are off all the same.
+test_links_held() {
+	local pins=/sys/fs/bpf/traffic-meter/$meter_instance sent_bytes=0
+	command -v bpftool >/dev/null || skip "no bpftool"
+	need_tcx
+	start
+	assert_equal "programs of the cgroup" 2 "$(cgroup_programs)"
+	assert_equal "programs of the interface" 1 "$(tcx_programs)"
+	other_start hold "$pins/ingress" "$pins/egress" "$pins/frames-$(cat_index veth0)"
+	stop
+	assert_equal "programs of the cgroup" 0 "$(cgroup_programs)"
+	assert_equal "programs of the interface" 0 "$(tcx_programs)"
+	other_end
+}
+
+cat_index() { ip -n "$near" -o link show dev "$1" | sed 's/:.*//'; }
+
+# Another's rule at the first priorities: of another protocol, at whose priority no filter of ours can be.
+test_other_protocols() {
+	local sent_bytes=0 priority METER=$root/build/lesser/tcx/traffic-meter
+	ip netns exec "$near" tc qdisc del dev veth0 clsact 2>/dev/null || : # another meter's
+	ip netns exec "$near" tc qdisc add dev veth0 clsact
+	for priority in 1 2; do
+		ip netns exec "$near" tc filter add dev veth0 egress prio $priority protocol arp bpf \
+			bytecode '1,6 0 0 0,' flowid 1:1 || skip "no classifier"
+	done
+	start
+	send_frames veth0 "$(mac_of "$far" veth0)"
+	stop
+	assert_equal "filters that are left" 2 \
+		"$(ip netns exec "$near" tc filter show dev veth0 egress | grep -c '^filter protocol arp .* handle ')"
+	ip netns exec "$near" tc qdisc del dev veth0 clsact
+	assert_equal "bytes out" "$sent_bytes" "$(charged)"
+}
+
+# An alternative name names an interface for sockets and for frames, though it is longer than a name may be.
+test_alternative_name() {
+	local sent_bytes=0 name
+	ip -n "$near" link property add dev veth0 altname enp0s31f6 altname enxaabbccddeeff0011 ||
+		skip "no alternative names"
+	for name in enp0s31f6 enxaabbccddeeff0011; do
+		sent_bytes=0
+		start --interface "$name"
+		send_frames veth0 "$(mac_of "$far" veth0)"
+		in_cgroup "$cgroup" ip netns exec "$near" "$TRAFFIC" udp-send --uid "$uid" --to 10.77.0.2 5001 \
+			--count 50 --size 72 >"$work/sent"
+		stop
+		assert_equal "bytes out with --interface $name" $((sent_bytes + 50 * 100)) "$(charged)"
+		start --exclude-interface "$name"
+		send_frames veth0 "$(mac_of "$far" veth0)"
+		in_cgroup "$cgroup" ip netns exec "$near" "$TRAFFIC" udp-send --uid "$uid" --to 10.77.0.2 5001 \
+			--count 50 --size 72 >"$work/sent"
+		stop
+		assert_equal "bytes out with --exclude-interface $name" 0 "$(charged)"
+	done
+	ip -n "$near" link property del dev veth0 altname enp0s31f6 altname enxaabbccddeeff0011
+}
+
 need_bpf
+make -s test-tools build/lesser/tcx/traffic-meter || exit 1
 netns_pair "$near" "$far"
 run_test "an interface that comes later, and goes" test_later
 run_test "an interface that sends by another one: once" test_once
@@ -159,5 +254,10 @@ run_test "the same, asked for by name" test_once --interface upper0
 run_test "an interface that is not metered" test_not_named
 run_test "a packet socket of another cgroup" test_other_cgroup
 run_test "forwarded packets are nobody's" test_forwarded
+run_test "a TCX program of somebody else that is there first" test_other_first tcx veth0
+run_test "a filter of somebody else that is there first" test_other_first clsact veth0 1
+run_test "filters of other protocols" test_other_protocols
+run_test "links that somebody else holds" test_links_held
+run_test "alternative names of an interface" test_alternative_name
 run_test "what the kernel answers is nobody's" test_kernels_own
 end_tests

@@ -31,7 +31,10 @@ lists_files() {
 			./usr/lib/sysusers.d/traffic-meter.conf
 			./usr/lib/tmpfiles.d/traffic-meter.conf
 			./usr/sbin/traffic-meter
+			./usr/share/bash-completion/completions/traffic-meter
 			./usr/share/doc/traffic-meter/README.md
+			./usr/share/fish/vendor_completions.d/traffic-meter.fish
+			./usr/share/zsh/site-functions/_traffic-meter
 		END
 	)
 	assert_equal "what is missing" "" "$(comm -13 <(files list) - <<<"$expected")"

@@ -294,9 +294,9 @@ refuse() { # PATTERN OPTION...: a usage error, told in one line
 
 usage() {
 	refuse "--interface and --exclude-interface" --interface lo --exclude-interface veth0
-	refuse "1 to 15 characters" --interface 0123456789abcdef
-	refuse "1 to 15 characters" --interface ""
-	refuse "1 to 15 characters" --exclude-interface ""
+	refuse "1 to 127 characters" --interface "$(printf %0128d 0)"
+	refuse "1 to 127 characters" --interface ""
+	refuse "1 to 127 characters" --exclude-interface ""
 	# shellcheck disable=SC2046 # words
 	refuse "257 interfaces; 256" $(seq -f '--interface eth%g' 257)
 }

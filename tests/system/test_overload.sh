@@ -103,7 +103,7 @@ end() {
 	done
 }
 
-rows_of_step() { cat "$work/$1"/*_*.log | awk -F, -v step="$2" '$NF == step' | wc -l; }
+rows_of_step() { cat "$work/$1"/*_*.log | awk -F, -v step="$2" '$18 == step' | wc -l; }
 
 had_step() { # MODE STEP...: else there was no overload, and the round has shown nothing
 	local step

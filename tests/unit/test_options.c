@@ -69,6 +69,31 @@ static void test_arguments_store(void **state)
 	assert_null(settings.cgroup);
 }
 
+static void test_arguments_letters(void **state)
+{
+	static const struct traffic_option lettered[] = {
+		{ "cgroup", TRAFFIC_OPTION_STRING, AT(cgroup), "PATH", .help = "x", .letter = 'c' },
+		{ "persist", TRAFFIC_OPTION_FLAG, AT(persist), .help = "x", .letter = 'P' },
+		{ 0 },
+	};
+	char *arguments[] = { "-c", "-7d", "-P", "rest" };
+	struct settings settings = { 0 };
+	int rest;
+
+	(void)state;
+	assert_int_equal(options_parse_arguments(lettered, &settings, COMMAND, 4, arguments, &rest),
+			 0);
+	assert_int_equal(rest, 3);
+	assert_string_equal(settings.cgroup, "-7d");
+	assert_true(settings.persist);
+	options_free(lettered, &settings);
+	arguments[0] = "-Px";
+	capture_begin();
+	assert_int_equal(options_parse_arguments(lettered, &settings, COMMAND, 1, arguments, &rest),
+			 -EINVAL);
+	capture_end();
+}
+
 static void test_arguments_end(void **state)
 {
 	struct settings settings = { 0 };
@@ -195,13 +220,16 @@ static void test_sizes(void **state)
 		assert_int_equal(PARSE(&settings, &rest, "--ring-size", good[i].word), 0);
 		assert_int_equal(settings.ring_size, good[i].size_bytes);
 	}
-	REFUSED("--ring-size: '16X' is not a size; give bytes, or a number with K, M or G behind "
+	assert_int_equal(PARSE(&settings, &rest, "--unbounded", "3T"), 0);
+	assert_int_equal(settings.unbounded, 3ULL << 40);
+	REFUSED("--ring-size: '16X' is not a size; give bytes, or a number with K, M, G or T "
+		"behind "
 		"it, from 64K to 1G",
 		"--ring-size", "16X");
-	REFUSED("--ring-size: '16MiB' is not a size; give bytes, or a number with K, M or G "
+	REFUSED("--ring-size: '16MiB' is not a size; give bytes, or a number with K, M, G or T "
 		"behind it, from 64K to 1G",
 		"--ring-size", "16MiB");
-	REFUSED("--ring-size: 'M' is not a size; give bytes, or a number with K, M or G behind "
+	REFUSED("--ring-size: 'M' is not a size; give bytes, or a number with K, M, G or T behind "
 		"it, from 64K to 1G",
 		"--ring-size", "M");
 	REFUSED("--ring-size: '65535' is out of range; give a size from 64K to 1G", "--ring-size",
@@ -215,7 +243,7 @@ static void test_sizes(void **state)
 	REFUSED("--unbounded: '18446744073709551617' is out of range; give a size from 1 to "
 		"18446744073709551615",
 		"--unbounded", "18446744073709551617");
-	REFUSED("--unbounded: 'x' is not a size; give bytes, or a number with K, M or G behind "
+	REFUSED("--unbounded: 'x' is not a size; give bytes, or a number with K, M, G or T behind "
 		"it, of at least 1",
 		"--unbounded", "x");
 }
@@ -412,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arguments_store),
+		cmocka_unit_test(test_arguments_letters),
 		cmocka_unit_test(test_arguments_end),
 		cmocka_unit_test(test_arguments_replace_strings),
 		cmocka_unit_test(test_arguments_unknown),

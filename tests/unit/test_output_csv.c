@@ -87,6 +87,9 @@ static void rows_of_all_columns(void **state)
 	strcpy(flow.interface, "eth0");
 	strcpy(flow.program, "curl");
 	flow.cgroup = "/user.slice";
+	flow.wire_packets = 11;
+	flow.network = "internet";
+	flow.workload = "a,b";
 
 	open_csv("");
 	write_one(&output, &flow);
@@ -94,8 +97,9 @@ static void rows_of_all_columns(void **state)
 	close_output(&output);
 	assert_file(FILE_OF(1000),
 		    "out,15000,192.168.1.100,8.8.8.8,1732985432.123456790,0,15000,10,15600,tcp,"
-		    "50000,443,eth0,1732985432.123456789,1001,curl,/user.slice,flow\n");
-	assert_file(FILE_OF(none), "in,7,,,2.000000001,0,0,2,8,,,,,1.000000000,,,,total\n");
+		    "50000,443,eth0,1732985432.123456789,1001,curl,/user.slice,flow,11,internet,"
+		    "\"a,b\"\n");
+	assert_file(FILE_OF(none), "in,7,,,2.000000001,0,0,2,8,,,,,1.000000000,,,,total,0,,\n");
 }
 
 /* A row is one line of valid UTF-8, by RFC 4180. */
@@ -128,7 +132,7 @@ static void rows_of_hostile_names(void **state)
 		*end = '\0';
 		snprintf(expected, sizeof(expected),
 			 "out,52,192.168.1.100,8.8.8.8,1732985432.123456789,0,0,1,52,tcp,0,0,,"
-			 "1732985432.123456789,,%s,,packet\n",
+			 "1732985432.123456789,,%s,,packet,1,,\n",
 			 names[i].column);
 		assert_string_equal(row, expected);
 	}
@@ -138,11 +142,13 @@ static void rows_of_hostile_names(void **state)
 static void row_of_most_bytes(void **state)
 {
 	static char cgroup[2 * CSV_ROW_CGROUP_MAX], row[CSV_ROW_MAX + 1];
+	static char name[2 * CSV_ROW_NAME_MAX];
 	struct traffic_record record;
 	char *end;
 
 	(void)state;
 	memset(cgroup, '"', sizeof(cgroup) - 1);
+	memset(name, '"', sizeof(name) - 1);
 	memset(&record, 0xff, sizeof(record));
 	memset(record.interface, '"', sizeof(record.interface));
 	memset(record.program, '"', sizeof(record.program));
@@ -150,6 +156,7 @@ static void row_of_most_bytes(void **state)
 	record.family = TRAFFIC_FAMILY_IPV6;
 	record.protocol = 137;
 	record.cgroup = cgroup;
+	record.network = record.workload = name;
 	end = csv_row_append(row, &record, CSV_COLUMNS_ALL);
 	assert_true((size_t)(end - row) <= csv_row_bound(&record, CSV_COLUMNS_ALL));
 	assert_true(csv_row_bound(&record, CSV_COLUMNS_ALL) <= CSV_ROW_MAX);
@@ -162,7 +169,8 @@ static void header(void **state)
 	const char *row = "out,52,192.168.1.100,8.8.8.8,1732985432.123456789,0,0\n";
 	static const char all[] =
 		"direction,bytes,src_ip,dst_ip,timestamp,total_in,total_out,packets,wire_bytes,"
-		"protocol,src_port,dst_port,interface,start,login_uid,program,cgroup,step\n"
+		"protocol,src_port,dst_port,interface,start,login_uid,program,cgroup,step,"
+		"wire_packets,network,workload\n"
 		"out,52,";
 	char expected[512];
 

@@ -129,10 +129,10 @@ static void refused(void (*make)(const char *path), const char *words)
 	assert_int_equal(output.lost_records, 0);
 	assert_string_equal(
 		read_file(path),
-		"out,20,,," TIME ",100,20,1,21,,,,," TIME ",,,,user\n"
+		"out,20,,," TIME ",100,20,1,21,,,,," TIME ",,,,user,1,,\n"
 		"in,400,,,1732985433.123456789,400,20,2,402,,,,,1732985431.123456789,,,,"
-		"user\n"
-		"out,7," ADDRESS "," TIME ",400,27,1,8,tcp,0,0,," TIME ",,,,packet\n");
+		"user,2,,\n"
+		"out,7," ADDRESS "," TIME ",400,27,1,8,tcp,0,0,," TIME ",,,,packet,1,,\n");
 }
 
 #define REFUSED(name, make, words)     \

@@ -52,6 +52,9 @@ static void line_of_a_flow(void **state)
 	strcpy(record.interface, "eth0");
 	strcpy(record.program, "curl");
 	record.cgroup = "/user.slice";
+	record.wire_packets = 11;
+	record.network = "internet";
+	record.workload = "slurm:\"1\"";
 	assert_string_equal(
 		row_of(&record, "alice"),
 		"{\"time\":1732985432.123456790,\"start\":1732985432.123456789,"
@@ -59,7 +62,8 @@ static void line_of_a_flow(void **state)
 		"\"protocol\":\"tcp\",\"src\":\"192.168.1.100\",\"dst\":\"8.8.8.8\","
 		"\"src_port\":50000,\"dst_port\":443,\"interface\":\"eth0\",\"bytes\":15000,"
 		"\"wire_bytes\":15600,\"packets\":10,\"total_in\":5,\"total_out\":15000,"
-		"\"program\":\"curl\",\"cgroup\":\"/user.slice\",\"step\":\"flow\",\"batch\":7}\n");
+		"\"program\":\"curl\",\"cgroup\":\"/user.slice\",\"step\":\"flow\",\"batch\":7,"
+		"\"wire_packets\":11,\"network\":\"internet\",\"workload\":\"slurm:\\\"1\\\"\"}\n");
 }
 
 static void line_of_what_is_not_known(void **state)
@@ -81,17 +85,20 @@ static void line_of_what_is_not_known(void **state)
 			    "\"src\":null,\"dst\":null,\"src_port\":null,\"dst_port\":null,"
 			    "\"interface\":null,\"bytes\":3,\"wire_bytes\":4,\"packets\":5,"
 			    "\"total_in\":0,\"total_out\":0,\"program\":null,\"cgroup\":null,"
-			    "\"step\":\"total\",\"batch\":7}\n");
+			    "\"step\":\"total\",\"batch\":7,\"wire_packets\":0,"
+			    "\"network\":null,\"workload\":null}\n");
 }
 
 static void line_of_most_bytes(void **state)
 {
 	static char cgroup[2 * JSON_ROW_CGROUP_MAX], user[2 * JSON_ROW_USER_MAX];
+	static char name[2 * JSON_ROW_NAME_MAX];
 	struct traffic_record record;
 
 	(void)state;
 	memset(cgroup, 1, sizeof(cgroup) - 1);
 	memset(user, 2, sizeof(user) - 1);
+	memset(name, 5, sizeof(name) - 1);
 	memset(&record, 0xff, sizeof(record));
 	memset(record.interface, 3, sizeof(record.interface));
 	memset(record.program, 4, sizeof(record.program));
@@ -99,6 +106,7 @@ static void line_of_most_bytes(void **state)
 	record.family = TRAFFIC_FAMILY_IPV6;
 	record.protocol = 137;
 	record.cgroup = cgroup;
+	record.network = record.workload = name;
 	assert_true(strlen(row_of(&record, user)) > 6 * JSON_ROW_CGROUP_MAX);
 }
 
@@ -130,7 +138,7 @@ static void parsed_by_another(void **state)
 		"dst "
 		"src_port dst_port interface bytes wire_bytes packets total_in total_out program "
 		"cgroup "
-		"step batch'.split()\n";
+		"step batch wire_packets network workload'.split()\n";
 	_cleanup_fclose_ FILE *names = NULL;
 	char rows[512], name_file[512];
 	int status;
