@@ -58,14 +58,12 @@ static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
 	return sk && settings.full_sockets ? bpf_sk_fullsock(sk) : sk;
 }
 
-/* The kernel makes sockets for users, too: MPTCP's subflows, the TCP socket inside of one of AF_SMC, and
+/* Of TCP sockets. The kernel makes some for users, too: MPTCP's subflows, the TCP socket inside of one of AF_SMC, and
  * those that are accepted by them. Of a user's making is whatever is not made by root. */
-static __always_inline bool socket_is_kernels(struct bpf_sock *sk, struct sock *raw)
+static __always_inline bool socket_is_kernels(struct sock *raw)
 {
 	struct tcp_sock *tcp = (struct tcp_sock *)raw;
 
-	if (sk->protocol != IPPROTO_TCP)
-		return true;
 	if (bpf_core_field_exists(tcp->is_mptcp) && BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp))
 		return false;
 	if (bpf_core_field_exists(tcp->syn_smc) && BPF_CORE_READ_BITFIELD_PROBED(tcp, syn_smc))
@@ -79,9 +77,11 @@ static __always_inline __u64 socket_kernels_bits(struct bpf_sock *sk, struct soc
 {
 	if (!BPF_CORE_READ_BITFIELD_PROBED(raw, sk_kern_sock))
 		return 0;
+	if (sk->protocol != IPPROTO_TCP)
+		return SOCKET_KERNELS;
 	if (!BPF_CORE_READ(raw, sk_socket))
 		return SOCKET_NOBODYS;
-	return socket_is_kernels(sk, raw) ? SOCKET_KERNELS : 0;
+	return socket_is_kernels(raw) ? SOCKET_KERNELS : 0;
 }
 
 /* Made by root: the first network namespaces, and those of containers whose user namespace root has
