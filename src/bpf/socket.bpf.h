@@ -58,8 +58,9 @@ static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
 	return sk && settings.full_sockets ? bpf_sk_fullsock(sk) : sk;
 }
 
-/* Of TCP sockets. The kernel makes some for users, too: MPTCP's subflows, the TCP socket inside of one of AF_SMC, and
- * those that are accepted by them. Of a user's making is whatever is not made by root. */
+/* Of a TCP socket that the kernel has made: it makes MPTCP's subflows and the socket inside of one of AF_SMC
+ * for a process. So are those with a user's uid; of root's what tells is MPTCP's mark, and SMC's until the
+ * peer is found to have none. */
 static __always_inline bool socket_is_kernels(struct sock *raw)
 {
 	struct tcp_sock *tcp = (struct tcp_sock *)raw;
