@@ -13,7 +13,6 @@
 #include "command/control.h"
 #include "command/meter.h"
 #include "output/registry.h"
-#include "pipeline/output_queue.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/options.h"

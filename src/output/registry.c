@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pipeline/output_queue.h"
-
 /* One line an output. OUTPUT(csv) means: src/output/csv.c defines csv_output. */
 #define OUTPUTS(OUTPUT) \
 	OUTPUT(csv)     \

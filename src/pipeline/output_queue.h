@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include <traffic_meter/output.h>
 #include <traffic_meter/record.h>
@@ -86,8 +85,5 @@ void output_queue_status(struct output_queue *queue, struct output_status *ret);
  * process soon, as the thread may hang. Frees the queue; only ret->spec lives on, if the caller's
  * spec does. */
 int output_queue_stop(struct output_queue *queue, uint64_t deadline_ns, struct output_status *ret);
-
-/* The table of outputs, for help and --version: "csv:DIRECTORY  help" and their options. */
-void output_print_help(FILE *file);
 
 #endif
