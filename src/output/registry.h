@@ -4,7 +4,6 @@
 #define OUTPUT_REGISTRY_H
 
 #include <stddef.h>
-
 #include <stdio.h>
 
 #include <traffic_meter/output.h>
