@@ -38,6 +38,7 @@ extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 
 extern const struct command run_command;
+extern const struct command top_command;
 extern const struct command status_command;
 extern const struct command detach_command;
 extern const struct command check_command;
