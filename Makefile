@@ -106,7 +106,7 @@ $(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c $(wildcard src/bpf/*.h) | 
 	$(call say,$(CLANG) $(bpf_cflags) -c $< -o $@,BPF)
 
 $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
-	$(call say,$(BPFTOOL) gen skeleton $< name traffic_meter_bpf >$@.new && mv $@.new $@,GEN)
+	$(call say,$(BPFTOOL) gen skeleton $< >$@.new && mv $@.new $@,GEN)
 
 # The user half: all of it but the programs' own files is one archive.
 sources := $(filter-out %.bpf.c src/top/%,$(wildcard src/*/*.c))

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "bpf/shared.h"
 #include "capture/attachment.h"
@@ -78,15 +77,6 @@ static void capture_closep(struct capture **capture)
 	capture_close(*capture);
 }
 
-/* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
-static uint64_t first_number(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static int load(struct capture *capture, uint64_t generation)
 {
 	const struct capture_settings *settings = capture->settings;
@@ -109,11 +99,11 @@ static int load(struct capture *capture, uint64_t generation)
 	if (r < 0)
 		return r;
 	capture->frames = (struct frames){
-		.program_fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.program.fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.program.pins = &capture->pins,
+		.program.handle = frames_handle(settings->instance),
 		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
-		.pins = &capture->pins,
 		.rule = settings->interfaces_rule,
-		.handle = frames_handle(settings->instance),
 	};
 	return 0;
 }
@@ -133,7 +123,7 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	capture->attachment.pins = &capture->pins;
 	capture->journal.kept.fd = capture->kept.fd = -1;
 	if ((r = pins_open(&capture->pins, settings->instance, settings->user)) < 0 ||
-	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
+	    (r = journal_open(&capture->journal, &capture->pins, journal_first_number())) < 0)
 		return r;
 	capture->persists = settings->persist && capture->pins.directory;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
@@ -474,6 +464,12 @@ void capture_interfaces_changed(struct capture *capture)
 	interfaces_changed(&capture->interfaces, &capture->frames);
 }
 
+void capture_go_on(struct capture *capture)
+{
+	if (capture->skeleton)
+		interfaces_go_on(&capture->interfaces, &capture->frames);
+}
+
 int capture_cgroup_fd(const struct capture *capture)
 {
 	return capture->attachment.inotify_fd;
@@ -482,6 +478,11 @@ int capture_cgroup_fd(const struct capture *capture)
 void capture_check_cgroup(struct capture *capture)
 {
 	attachment_check(&capture->attachment);
+}
+
+bool capture_needs_net_admin(const struct capture *capture)
+{
+	return capture_cgroup_fd(capture) >= 0 || capture->frames.program.has_filters;
 }
 
 bool capture_cgroup_is_gone(const struct capture *capture)

@@ -169,10 +169,17 @@ uint64_t capture_memory(const struct capture *capture);
 int capture_interfaces_fd(const struct capture *capture);
 void capture_interfaces_changed(struct capture *capture);
 
+/* To be called some times a second: goes on with what takes long, hooks on thousands of interfaces. */
+void capture_go_on(struct capture *capture);
+
 /* For epoll: readable when the metered cgroup may have gone or come again, and then
  * capture_check_cgroup() is to be called, as it is now and then; -1: it can't go. */
 int capture_cgroup_fd(const struct capture *capture);
 void capture_check_cgroup(struct capture *capture);
+
+/* Whether attaching and detaching later takes CAP_NET_ADMIN: at another cgroup of that name, and where filters
+ * are at interfaces. */
+bool capture_needs_net_admin(const struct capture *capture);
 
 /* Nothing is metered until the cgroup is there again. */
 bool capture_cgroup_is_gone(const struct capture *capture);

@@ -122,8 +122,7 @@ static int find_capabilities(const struct meter_settings *settings, const struct
 	/* A list that is read again comes in maps of its own. */
 	if (settings->untracked || bpf_is_closed())
 		kept |= CAPABILITY(CAP_BPF) | without_bpf();
-	/* A cgroup that goes and comes again is attached to anew, which no pin stands for. */
-	if (filters || capture_cgroup_fd(capture) >= 0)
+	if (filters || capture_needs_net_admin(capture))
 		kept |= CAPABILITY(CAP_NET_ADMIN);
 	if (needs & TRAFFIC_NEED_GIVE)
 		kept |= TO_GIVE;

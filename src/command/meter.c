@@ -23,6 +23,7 @@
 #include "command/watch.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
+#include "util/descriptors.h"
 #include "util/log.h"
 #include "util/loop.h"
 #include "util/notify.h"
@@ -33,9 +34,8 @@
 /* What a stop may take for the outputs to write what they hold. */
 #define STOP_TIMEOUT_S 10
 
-/* And after that, when one of them is given up, for the others to get what it has kept from them. */
+/* Then, when one of them is given up, for the others to get what it has kept from them. */
 #define STOP_REST_S 5
-
 struct meter {
 	const struct meter_settings *settings;
 	struct capture *capture;
@@ -86,6 +86,14 @@ static int drain(void *userdata)
 	struct meter *meter = userdata;
 
 	return transfer_drain(&meter->transfer);
+}
+
+static int on_poll(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	capture_go_on(meter->capture);
+	return drain(meter);
 }
 
 static void tell_interval(struct meter *meter)
@@ -152,8 +160,6 @@ static int on_metered_cgroup(void *userdata)
 	struct meter *meter = userdata;
 
 	capture_check_cgroup(meter->capture);
-	notify_status(capture_cgroup_is_gone(meter->capture) ? "the metered cgroup is gone"
-							     : "metering");
 	return 0;
 }
 
@@ -230,7 +236,7 @@ static int open_timers(struct meter *meter)
 
 	if ((r = loop_add(loop, capture_ring_fd(meter->capture), EPOLLIN | EPOLLET, drain, meter)) <
 		    0 ||
-	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
+	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, on_poll, meter)) < 0 ||
 	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
 				on_interval, meter)) < 0 ||
 	    (capture_cgroup_fd(meter->capture) >= 0 &&
@@ -368,6 +374,7 @@ static int open_all(struct meter *meter)
 	struct identity identity;
 	int r;
 
+	descriptors_raise_limit();
 	if ((r = outputs_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
 	    (r = open_instance(meter)) < 0 || (r = confine_join(settings, &identity)) < 0 ||
 	    (r = open_capture(meter, &identity)) < 0 ||
