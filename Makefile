@@ -128,7 +128,7 @@ $(O)/%.o: %.c Makefile
 $(O)/traffic_meter.a: $(objects)
 	$(call say,rm -f $@ && $(AR) rcs $@ $^,AR)
 
-link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread,LINK)
+link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) $(more_libs) -lpthread,LINK)
 
 $(O)/traffic-meter: $(O)/src/main.o $(O)/traffic_meter.a
 	$(link)
@@ -139,7 +139,7 @@ top_objects := $(patsubst %.c,$(O)/%.o,$(wildcard src/top/*.c))
 $(top_objects): all_cflags += $(if $(NCURSES),$(shell $(PKG_CONFIG) --cflags ncursesw))
 $(top_objects): | $(O)/traffic_meter.skel.h
 
-$(O)/traffic-meter-top: library_libs += $(shell $(PKG_CONFIG) --libs ncursesw)
+$(O)/traffic-meter-top: more_libs = $(shell $(PKG_CONFIG) --libs ncursesw)
 $(O)/traffic-meter-top: $(top_objects) $(O)/traffic_meter.a
 	$(link)
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Screens one after the other, for scripts: as a table, or as the meter's answers are. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -44,7 +45,7 @@ static void print_line(struct top *top, const struct row *row)
 			snprintf(text, sizeof(text), "%s",
 				 columns_title(one->column, top->model.view));
 		else if (one->column == COLUMN_REMOTE)
-			snprintf(text, sizeof(text), "%s:%u", row->remote, row->remote_port);
+			snprintf(text, sizeof(text), "%s %u", row->remote, row->remote_port);
 		else if (one->column == COLUMN_USER ||
 			 (one->column == COLUMN_NAME && top->model.view == VIEW_USERS &&
 			  row->has_uid))
@@ -105,6 +106,7 @@ int batch_run(struct top *top)
 	uint64_t rounds = top->settings->rounds;
 	int r;
 
+	signal(SIGPIPE, SIG_IGN);
 	top_ask(top);
 	for (uint64_t i = 0; !rounds || i < rounds; i++) {
 		_cleanup_(json_tree_free) struct json_tree answer = { 0 };

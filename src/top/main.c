@@ -92,7 +92,7 @@ void top_ask(struct top *top)
 void top_switch(struct top *top, enum view view, uint32_t uid)
 {
 	model_switch(&top->model, view, uid);
-	top->has_answer = top->follow = false;
+	top->has_answer = top->follow = top->paused = false;
 	top->cursor = top->scroll = top->n_shown = 0;
 	if (top->sort != COLUMN_IN && top->sort != COLUMN_OUT)
 		top->sort = COLUMN_SHARE;

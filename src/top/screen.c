@@ -177,7 +177,7 @@ static void draw_sums(const struct top *top)
 	move(1, 1);
 	draw_amount(top, "in ", PAIR_IN, all->rate[0]);
 	draw_amount(top, " out ", PAIR_OUT, all->rate[1]);
-	printw(" %zu of %zu active", count_active(top), top->model.n);
+	printw(" %zu active of %zu", count_active(top), top->model.n);
 	if (width < 8)
 		return;
 	for (int i = 0; i < MODEL_HISTORY; i++)
@@ -235,7 +235,10 @@ static void draw_header(struct top *top)
 			top->turned ? (top->show.utf8 ? "△" : "^") : (top->show.utf8 ? "▽" : "v");
 		char title[32];
 
-		snprintf(title, sizeof(title), "%s%s", columns_title(column, top->model.view),
+		snprintf(title, sizeof(title), "%s%s",
+			 column == COLUMN_MINUTE && top->columns.columns[i].width < 13
+				 ? "MINUTE"
+				 : columns_title(column, top->model.view),
 			 column == top->sort ? arrow : "");
 		put(top, title, top->columns.columns[i].width, columns_is_right(column));
 		if (i + 1 < top->columns.n)
@@ -251,8 +254,12 @@ static void remote_cell(struct top *top, const struct row *row, char *ret, size_
 	const char *host = top->hosts ? top_names_host(top->names, row->remote) : NULL;
 	bool brackets = !host && strchr(row->remote, ':');
 
-	snprintf(ret, size, "%s%s%s:%u", brackets ? "[" : "", host ?: row->remote,
-		 brackets ? "]" : "", row->remote_port);
+	/* ICMP and its like have no ports. */
+	if (!row->remote_port && !row->local_port)
+		snprintf(ret, size, "%s", host ?: row->remote);
+	else
+		snprintf(ret, size, "%s%s%s:%u", brackets ? "[" : "", host ?: row->remote,
+			 brackets ? "]" : "", row->remote_port);
 }
 
 static void name_cell(struct top *top, const struct row *row, char *ret, size_t size)
@@ -260,7 +267,7 @@ static void name_cell(struct top *top, const struct row *row, char *ret, size_t 
 	const char *host = NULL;
 
 	if (top->model.view == VIEW_USERS && row->has_uid) {
-		snprintf(ret, size, "%s", top_user_name(top, row, ret, size));
+		top_user_name(top, row, ret, size);
 		return;
 	}
 	if (top->hosts && row->remote[0])
