@@ -12,6 +12,9 @@
 #include "command/command.h"
 #include "command/control.h"
 #include "command/meter.h"
+#ifdef HAVE_SQLITE3
+#include "history/history.h"
+#endif
 #include "output/queue.h"
 #include "output/registry.h"
 #include "util/cleanup.h"
@@ -85,7 +88,8 @@ static const struct traffic_option run_options[] = {
 	{ "untracked-match", TRAFFIC_OPTION_CHOICE, FIELD(match), .choices = match_choices,
 	  .help = "which ends have to be in the list (both)" },
 	{ "output", TRAFFIC_OPTION_STRINGS, FIELD(outputs), "SPEC",
-	  .help = "where records go, see below (csv:/var/log/traffic-meter)" },
+	  .help = "where records go, see below (csv:/var/log/traffic-meter and "
+		  "history:STATE-DIR/history.db)" },
 	{ "duration", TRAFFIC_OPTION_NUMBER, FIELD(duration_s), "SECONDS", .minimum = 1,
 	  .maximum = 1u << 31, .help = "stop after that time (run until stopped)" },
 	{ "ring-size", TRAFFIC_OPTION_SIZE, FIELD(ring_bytes), "BYTES",
@@ -179,6 +183,20 @@ static const char *choose_nic_id(const struct run_settings *settings)
 	return settings->interfaces.n == 1 ? settings->interfaces.values[0] : "unknown";
 }
 
+static int add_default_outputs(struct run_settings *settings)
+{
+	int r = traffic_strings_add(&settings->outputs, "csv:/var/log/traffic-meter");
+#ifdef HAVE_SQLITE3
+	_cleanup_free_ char *spec = NULL, *path = NULL;
+
+	path = history_default_path(settings->state_directory ?: STATE_DEFAULT, settings->instance);
+	if (r < 0 || !path || asprintf(&spec, "history:%s", path) < 0)
+		return -ENOMEM;
+	r = traffic_strings_add(&settings->outputs, spec);
+#endif
+	return r;
+}
+
 /* 0; or an exit code, and then what is wrong is told. */
 static int read_settings(const char *command, int argc, char **argv, struct run_settings *settings)
 {
@@ -201,8 +219,7 @@ static int read_settings(const char *command, int argc, char **argv, struct run_
 	if (verify_interfaces(settings) < 0 ||
 	    control_verify_instance(settings->instance ?: "default") < 0)
 		return EXIT_USAGE;
-	if (!settings->outputs.n &&
-	    traffic_strings_add(&settings->outputs, "csv:/var/log/traffic-meter"))
+	if (!settings->outputs.n && add_default_outputs(settings) < 0)
 		return EXIT_FAILED;
 	return 0;
 }
