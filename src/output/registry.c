@@ -17,6 +17,7 @@
 #define OUTPUTS(OUTPUT) \
 	OUTPUT(csv)     \
 	OUTPUT(json)    \
+	OUTPUT(spool)   \
 	OUTPUT_HISTORY(OUTPUT)
 
 #define DECLARE(name) extern const struct traffic_output_type name##_output;
