@@ -126,13 +126,14 @@ static int close_user(struct store *store, enum history_level level, const struc
 	int r = SQLITE_OK;
 
 	for (size_t i = 0; i < parts->n && r == SQLITE_OK; i++)
-		r = store_read_details(store, from, parts->times[i], user, &details);
+		r = history_store_read_details(store, from, parts->times[i], user, &details);
 	if (r != SQLITE_OK || (level == HISTORY_5MIN && details.n <= keep))
 		return r;
-	r = store_fold(store, &details, keep);
+	r = history_store_fold(store, &details, keep);
 	if (r == SQLITE_OK && level != HISTORY_5MIN)
 		r = add_up_user(store, level, parts, time, user);
-	return r == SQLITE_OK ? store_replace_details(store, level, time, user, &details) : r;
+	return r == SQLITE_OK ? history_store_replace_details(store, level, time, user, &details)
+			      : r;
 }
 
 /* Nothing is left to close before `until`. */
@@ -185,7 +186,7 @@ static int close_step(struct store *store, enum history_level level, int64_t ove
 	return r == SQLITE_OK ? write_level(store, level, &state) : r;
 }
 
-int store_close_step(struct store *store, int64_t now_s, bool *ret_more)
+int history_store_close_step(struct store *store, int64_t now_s, bool *ret_more)
 {
 	int64_t over = history_bucket_start(HISTORY_5MIN, now_s - LATE_S);
 	int r = SQLITE_OK;
@@ -233,7 +234,7 @@ static int expire_step(struct store *store, enum history_level level, int64_t no
 	return write_level(store, level, &state);
 }
 
-int store_expire_step(struct store *store, int64_t now_s, bool *ret_more)
+int history_store_expire_step(struct store *store, int64_t now_s, bool *ret_more)
 {
 	int r = SQLITE_OK;
 

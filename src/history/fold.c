@@ -75,7 +75,7 @@ static int fold_origin(struct store *store, enum fold_step step, int64_t *origin
 		fields[INTERFACE] = HISTORY_TEXT_OTHER;
 	else
 		fields[step == FOLD_PROGRAM ? PROGRAM : WORKLOAD] = HISTORY_TEXT_OTHER;
-	return store_find_origin(store, fields, origin);
+	return history_store_find_origin(store, fields, origin);
 }
 
 static int fold_row(struct store *store, enum fold_step step, struct detail *row)
@@ -89,7 +89,7 @@ static int fold_row(struct store *store, enum fold_step step, struct detail *row
 	return fold_origin(store, step, &row->origin);
 }
 
-int store_fold(struct store *store, struct details *details, size_t keep)
+int history_store_fold(struct store *store, struct details *details, size_t keep)
 {
 	size_t stay = keep, room = keep / 3 + 1;
 	struct detail *rows = details->rows;
@@ -114,8 +114,8 @@ int store_fold(struct store *store, struct details *details, size_t keep)
 	return SQLITE_OK;
 }
 
-int store_read_details(struct store *store, enum history_level level, int64_t time, int64_t user,
-		       struct details *to)
+int history_store_read_details(struct store *store, enum history_level level, int64_t time,
+			       int64_t user, struct details *to)
 {
 	sqlite3_stmt *statement;
 	int r = statements_level(&store->statements, level, READ_DETAIL, (int64_t[]){ time, user },
@@ -152,8 +152,8 @@ int store_read_details(struct store *store, enum history_level level, int64_t ti
 	return r == SQLITE_DONE ? SQLITE_OK : r;
 }
 
-int store_replace_details(struct store *store, enum history_level level, int64_t time, int64_t user,
-			  const struct details *details)
+int history_store_replace_details(struct store *store, enum history_level level, int64_t time,
+				  int64_t user, const struct details *details)
 {
 	int r = statements_run_level(&store->statements, level, REMOVE_DETAIL,
 				     (int64_t[]){ time, user }, 2);

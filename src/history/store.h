@@ -47,25 +47,27 @@ struct store;
 
 /* Opens the database, too. -EBUSY: it is locked, or -ENOSPC: and the store is there all the same.
  * All other errors: there is no store. The settings' path has to stay valid. */
-int store_new(struct store **ret, const struct store_settings *settings, char why[STORE_WHY_MAX]);
+int history_store_new(struct store **ret, const struct store_settings *settings,
+		      char why[STORE_WHY_MAX]);
 
 /* The batch that was written last, and how many of its records. 0 if it is not known. */
-void store_progress(const struct store *store, uint64_t *ret_batch, uint64_t *ret_records);
+void history_store_progress(const struct store *store, uint64_t *ret_batch, uint64_t *ret_records);
 
 /* 0 or -ENOMEM. */
-int store_add(struct store *store, const struct store_row *row);
-size_t store_pending(const struct store *store);
+int history_store_add(struct store *store, const struct store_row *row);
+size_t history_store_pending(const struct store *store);
 
 /* Write what is pending, and that so many records of the batch were added. Where nothing is pending it
  * notes once a minute that the meter runs. now_s: wall-clock time. */
-int store_write(struct store *store, uint64_t batch, uint64_t records, int64_t now_s,
-		char why[STORE_WHY_MAX]);
+int history_store_write(struct store *store, uint64_t batch, uint64_t records, int64_t now_s,
+			char why[STORE_WHY_MAX]);
 
 /* Close buckets that are over, and remove rows that have expired, for about budget_ns. Returns 1 when
  * there is more to do, 0 when not, or an error. */
-int store_maintain(struct store *store, int64_t now_s, uint64_t budget_ns, char why[STORE_WHY_MAX]);
+int history_store_maintain(struct store *store, int64_t now_s, uint64_t budget_ns,
+			   char why[STORE_WHY_MAX]);
 
 /* ended_well: all that was added is written. */
-void store_free(struct store *store, bool ended_well, int64_t now_s);
+void history_store_free(struct store *store, bool ended_well, int64_t now_s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inside of a store, shared by store.c (transactions), write.c (rows), close.c (buckets). */
+/* The inside of a store, shared by history_store.c (transactions), write.c (rows), close.c (buckets). */
 #ifndef HISTORY_STORE_INSIDE_H
 #define HISTORY_STORE_INSIDE_H
 
@@ -49,28 +49,28 @@ struct details {
 };
 
 /* All return SQLITE_OK or SQLite's code. Within a transaction. */
-int store_write_rows(struct store *store, int64_t now_s);
+int history_store_write_rows(struct store *store, int64_t now_s);
 
 /* Is the level closed for the time and user, so that rows have to be added to it, too? */
-bool store_is_closed(const struct store *store, enum history_level level, int64_t time,
-		     int64_t user);
+bool history_store_is_closed(const struct store *store, enum history_level level, int64_t time,
+			     int64_t user);
 
 /* Append the rows of a bucket and user. */
-int store_read_details(struct store *store, enum history_level level, int64_t time, int64_t user,
-		       struct details *to);
+int history_store_read_details(struct store *store, enum history_level level, int64_t time,
+			       int64_t user, struct details *to);
 
 /* Add up rows of the same key, and fold until about `keep` rows are left. */
-int store_fold(struct store *store, struct details *details, size_t keep);
+int history_store_fold(struct store *store, struct details *details, size_t keep);
 
 /* Write folded rows in the place of those that the level has. */
-int store_replace_details(struct store *store, enum history_level level, int64_t time, int64_t user,
-			  const struct details *details);
+int history_store_replace_details(struct store *store, enum history_level level, int64_t time,
+				  int64_t user, const struct details *details);
 
 /* The id of an origin by ids of texts, made if there is none. */
-int store_find_origin(struct store *store, const int64_t origin[5], int64_t *ret);
+int history_store_find_origin(struct store *store, const int64_t origin[5], int64_t *ret);
 
 /* One step of the maintenance; *ret_more: there may be another. */
-int store_close_step(struct store *store, int64_t now_s, bool *ret_more);
-int store_expire_step(struct store *store, int64_t now_s, bool *ret_more);
+int history_store_close_step(struct store *store, int64_t now_s, bool *ret_more);
+int history_store_expire_step(struct store *store, int64_t now_s, bool *ret_more);
 
 #endif

@@ -59,7 +59,7 @@ static int find_text(struct store *store, uint32_t index, int64_t *ret)
 	return r;
 }
 
-int store_find_origin(struct store *store, const int64_t origin[5], int64_t *ret)
+int history_store_find_origin(struct store *store, const int64_t origin[5], int64_t *ret)
 {
 	sqlite3_stmt *statement;
 	int none = 1;
@@ -88,14 +88,14 @@ static int find_origin(struct store *store, uint32_t index, int64_t *ret)
 		    (r = find_text(store, origin->program, &ids[3])) != SQLITE_OK ||
 		    (r = find_text(store, origin->workload, &ids[4])) != SQLITE_OK)
 			return r;
-		r = store_find_origin(store, ids, &entry->id);
+		r = history_store_find_origin(store, ids, &entry->id);
 	}
 	*ret = entry->id;
 	return r;
 }
 
-bool store_is_closed(const struct store *store, enum history_level level, int64_t time,
-		     int64_t user)
+bool history_store_is_closed(const struct store *store, enum history_level level, int64_t time,
+			     int64_t user)
 {
 	const struct history_level_state *state = &store->levels[level];
 
@@ -123,8 +123,8 @@ static int add_detail(struct store *store, const struct pending_row *row)
 		values[7 + i] = to_signed(amounts->wire_bytes[i]) - to_signed(amounts->bytes[i]);
 	}
 	for (int level = HISTORY_5MIN; level < HISTORY_LEVELS && r == SQLITE_OK; level++) {
-		bool closed =
-			store_is_closed(store, (enum history_level)level, row->key.time, values[1]);
+		bool closed = history_store_is_closed(store, (enum history_level)level,
+						      row->key.time, values[1]);
 
 		if (level != HISTORY_5MIN && !closed)
 			break;
@@ -153,7 +153,7 @@ static int add_user(struct store *store, int64_t time, uint32_t user, const stru
 	}
 	for (int level = HISTORY_5MIN; level < HISTORY_LEVELS && r == SQLITE_OK; level++) {
 		if (level != HISTORY_5MIN &&
-		    !store_is_closed(store, (enum history_level)level, time, values[1]))
+		    !history_store_is_closed(store, (enum history_level)level, time, values[1]))
 			break;
 		values[0] = history_bucket_start((enum history_level)level, time);
 		r = statements_run_level(&store->statements, (enum history_level)level, ADD_USER,
@@ -237,17 +237,18 @@ static int thin_out(struct store *store, struct crowd *crowd, int64_t time, size
 	crowd->rows += (uint32_t)n;
 	if (crowd->rows <= most * CROWD_FACTOR)
 		return SQLITE_OK;
-	r = store_read_details(store, HISTORY_5MIN, time, user, &details);
+	r = history_store_read_details(store, HISTORY_5MIN, time, user, &details);
 	if (r == SQLITE_OK && details.n > most * CROWD_FACTOR / 2) {
-		r = store_fold(store, &details, most * CROWD_KEEP);
+		r = history_store_fold(store, &details, most * CROWD_KEEP);
 		if (r == SQLITE_OK)
-			r = store_replace_details(store, HISTORY_5MIN, time, user, &details);
+			r = history_store_replace_details(store, HISTORY_5MIN, time, user,
+							  &details);
 	}
 	crowd->rows = (uint32_t)details.n + 1;
 	return r;
 }
 
-int store_write_rows(struct store *store, int64_t now_s)
+int history_store_write_rows(struct store *store, int64_t now_s)
 {
 	const struct pending *pending = &store->pending;
 	int r = SQLITE_OK;

@@ -156,10 +156,10 @@ static int history_init(struct traffic_output *output)
 	history->names = names_new();
 	if (!history->names)
 		return traffic_output_fail(output, -ENOMEM, "remember names");
-	r = store_new(&history->store, &settings, why);
+	r = history_store_new(&history->store, &settings, why);
 	if (!history->store)
 		return traffic_output_refuse(output, r, "%s", why);
-	store_progress(history->store, &history->written_batch, &history->written);
+	history_store_progress(history->store, &history->written_batch, &history->written);
 	return 0;
 }
 
@@ -177,8 +177,8 @@ static int write_out(struct traffic_output *output)
 {
 	struct history *history = output->context;
 	char why[STORE_WHY_MAX];
-	int r = store_write(history->store, history->batch, history->records,
-			    (int64_t)now_s(CLOCK_REALTIME), why);
+	int r = history_store_write(history->store, history->batch, history->records,
+				    (int64_t)now_s(CLOCK_REALTIME), why);
 
 	if (r < 0)
 		return sit_out(output, r, why);
@@ -213,7 +213,7 @@ static int take(struct history *history, const struct traffic_record *record)
 
 	history_row_make(record, (unsigned int)history->ipv4_bits, (unsigned int)history->ipv6_bits,
 			 &texts, &row);
-	r = store_add(history->store, &row);
+	r = history_store_add(history->store, &row);
 	if (r < 0)
 		return r;
 	history->last_record_s = (uint64_t)row.time_s;
@@ -231,7 +231,7 @@ static ssize_t history_write(struct traffic_output *output, const struct traffic
 	size_t taken = 0;
 	int r = 0;
 
-	if (store_pending(history->store) >= STORE_PENDING_MAX) {
+	if (history_store_pending(history->store) >= STORE_PENDING_MAX) {
 		r = write_out(output);
 		if (r < 0)
 			return r;
@@ -271,7 +271,7 @@ static int history_flush(struct traffic_output *output)
 
 	if (r < 0)
 		return r;
-	r = store_maintain(history->store, come_up_to(history), MAINTAIN_NS, why);
+	r = history_store_maintain(history->store, come_up_to(history), MAINTAIN_NS, why);
 	return r < 0 ? sit_out(output, r, why) : 0;
 }
 
@@ -282,7 +282,7 @@ static void history_close(struct traffic_output *output)
 
 	traffic_output_lost(output, history->unwritten_records, history->unwritten_packets,
 			    history->unwritten_bytes);
-	store_free(history->store, well, (int64_t)now_s(CLOCK_REALTIME));
+	history_store_free(history->store, well, (int64_t)now_s(CLOCK_REALTIME));
 	names_free(history->names);
 }
 

@@ -183,7 +183,8 @@ static int ready(struct store *store, char why[STORE_WHY_MAX])
 	return r < 0 ? r : check(store, why);
 }
 
-int store_new(struct store **ret, const struct store_settings *settings, char why[STORE_WHY_MAX])
+int history_store_new(struct store **ret, const struct store_settings *settings,
+		      char why[STORE_WHY_MAX])
 {
 	struct store *store = calloc(1, sizeof(*store));
 	int r;
@@ -199,17 +200,17 @@ int store_new(struct store **ret, const struct store_settings *settings, char wh
 	if (r == 0 || r == -EBUSY || r == -ENOSPC)
 		*ret = store;
 	else
-		store_free(store, false, 0);
+		history_store_free(store, false, 0);
 	return r;
 }
 
-void store_progress(const struct store *store, uint64_t *ret_batch, uint64_t *ret_records)
+void history_store_progress(const struct store *store, uint64_t *ret_batch, uint64_t *ret_records)
 {
 	*ret_batch = store->batch;
 	*ret_records = store->records;
 }
 
-size_t store_pending(const struct store *store)
+size_t history_store_pending(const struct store *store)
 {
 	return store->pending.n;
 }
@@ -219,7 +220,7 @@ static int add_text(struct store *store, const char *text, uint32_t *ret)
 	return texts_add(&store->texts, text, strlen(text), ret);
 }
 
-int store_add(struct store *store, const struct store_row *row)
+int history_store_add(struct store *store, const struct store_row *row)
 {
 	struct pending_key key = {
 		.time = history_bucket_start(HISTORY_5MIN, row->time_s),
@@ -321,7 +322,7 @@ static int write_all(struct store *store, uint64_t batch, uint64_t records, int6
 	int r;
 
 	if ((r = begin(store)) != SQLITE_OK || (r = write_limits(store)) != SQLITE_OK ||
-	    (r = store_write_rows(store, now_s)) != SQLITE_OK ||
+	    (r = history_store_write_rows(store, now_s)) != SQLITE_OK ||
 	    (r = statements_run_other(&store->statements, WRITE_PROGRESS,
 				      (int64_t[]){ (int64_t)batch, (int64_t)records }, 2)) !=
 		    SQLITE_OK ||
@@ -330,8 +331,8 @@ static int write_all(struct store *store, uint64_t batch, uint64_t records, int6
 	return statements_run_other(&store->statements, COMMIT, NULL, 0);
 }
 
-int store_write(struct store *store, uint64_t batch, uint64_t records, int64_t now_s,
-		char why[STORE_WHY_MAX])
+int history_store_write(struct store *store, uint64_t batch, uint64_t records, int64_t now_s,
+			char why[STORE_WHY_MAX])
 {
 	int64_t coverage_id;
 	int code, r;
@@ -381,14 +382,15 @@ static int step_all(struct store *store, int64_t now_s, int64_t until_ns, bool e
 	int r;
 
 	do {
-		r = store_close_step(store, now_s, ret_more);
+		r = history_store_close_step(store, now_s, ret_more);
 		if (r == SQLITE_OK && !*ret_more && expire)
-			r = store_expire_step(store, now_s, ret_more);
+			r = history_store_expire_step(store, now_s, ret_more);
 	} while (r == SQLITE_OK && *ret_more && monotonic_ns() < until_ns);
 	return r == SQLITE_OK ? statements_run_other(&store->statements, COMMIT, NULL, 0) : r;
 }
 
-int store_maintain(struct store *store, int64_t now_s, uint64_t budget_ns, char why[STORE_WHY_MAX])
+int history_store_maintain(struct store *store, int64_t now_s, uint64_t budget_ns,
+			   char why[STORE_WHY_MAX])
 {
 	int64_t until_ns = monotonic_ns() + (int64_t)budget_ns;
 	bool more = false, expire;
@@ -406,7 +408,7 @@ int store_maintain(struct store *store, int64_t now_s, uint64_t budget_ns, char 
 	return more;
 }
 
-void store_free(struct store *store, bool ended_well, int64_t now_s)
+void history_store_free(struct store *store, bool ended_well, int64_t now_s)
 {
 	if (!store)
 		return;
