@@ -34,7 +34,9 @@ struct remembered {
 #define SOCKET_NESTED \
 	2ull /* in a network namespace of a nested user namespace: rootless containers */
 #define SOCKET_DATAGRAM 4ull /* each packet is sent inside of a system call */
-#define SOCKET_BITS	7ull
+#define SOCKET_ELSEWHERE \
+	16ull /* in another network namespace, where interfaces have indexes of its own */
+#define SOCKET_BITS 31ull /* 8 is free */
 
 #define SOCK_DGRAM 2
 #define SOCK_RAW   3
@@ -68,6 +70,12 @@ static __always_inline bool socket_is_kernels(struct bpf_sock *sk, struct sock *
 	       !BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp);
 }
 
+static __always_inline bool socket_is_elsewhere(struct sock *raw)
+{
+	return settings.netns && bpf_core_field_exists(raw->__sk_common.skc_net.net) &&
+	       BPF_CORE_READ(raw, __sk_common.skc_net.net, ns.inum) != settings.netns;
+}
+
 /* The word `socket` of what is remembered; 0: no full socket. */
 static __noinline __u64 socket_look(struct bpf_sock *sk)
 {
@@ -86,6 +94,8 @@ static __noinline __u64 socket_look(struct bpf_sock *sk)
 	if (!settings.no_types && bpf_core_field_exists(raw->__sk_common.skc_net.net) &&
 	    BPF_CORE_READ(raw, __sk_common.skc_net.net, user_ns, level) > 0)
 		bits |= SOCKET_NESTED;
+	if (!settings.no_types && socket_is_elsewhere(raw))
+		bits |= SOCKET_ELSEWHERE;
 	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)
 		bits |= SOCKET_DATAGRAM;
 	return (__u64)raw | bits;

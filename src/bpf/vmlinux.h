@@ -129,7 +129,12 @@ struct user_namespace {
 	int level; /* 0: the first one, which all others are nested in */
 } CO_RE;
 
+struct ns_common {
+	unsigned int inum; /* as stat(2) shows it of /proc/PID/ns/net */
+} CO_RE;
+
 struct net {
+	struct ns_common ns;
 	struct user_namespace *user_ns; /* that owns the network namespace */
 } CO_RE;
 
@@ -150,6 +155,12 @@ struct sock {
 
 struct tcp_sock {
 	__u8 is_mptcp : 1; /* only with CONFIG_MPTCP */
+} CO_RE;
+
+/* What a program's context stands for. */
+struct sk_buff {
+	unsigned int sender_cpu;    /* only with CONFIG_XPS */
+	__u16 inner_network_header; /* of what a tunnel has wrapped, as an offset; 0: nothing */
 } CO_RE;
 
 struct cred {
