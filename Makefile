@@ -45,7 +45,7 @@ clean:
 	rm -rf build $(products)
 
 # What a build needs is looked for once, and what is missing named with its packages.
-ifeq ($(filter clean help uninstall,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help uninstall dist,$(MAKECMDGOALS)),)
 need = $(if $(shell $(1) >/dev/null 2>&1 && echo yes),,$(error $(2) not found; install it: \
 	apt-get install $(3) | dnf install $(4) | zypper install $(5)))
 $(call need,command -v $(CLANG),clang,clang,clang,clang)
@@ -88,7 +88,7 @@ say = @echo '  $(2)	$@'; $(1)
 endif
 
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
-all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(sanitize) \
+all_cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(sanitize) \
 	-Iinclude -Isrc -I$(O) -I. $(library_cflags) $(layout) $(if $(LIBSUBID),-DHAVE_LIBSUBID) \
 	$(have) $(CPPFLAGS)
 all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
@@ -96,14 +96,14 @@ all_ldflags = -Wl,--as-needed $(sanitize) $(LDFLAGS)
 # The kernel half. No include path of an architecture's: src/bpf/vmlinux.h has what it needs.
 # TEST_LAYOUT=1, for a test: a build whose maps are as those of a later version may be.
 layout := $(if $(TEST_LAYOUT),-DTEST_LAYOUT=$(TEST_LAYOUT))
-bpf_cflags = $(layout) -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
+bpf_cflags = $(layout) -g -O2 -ffile-prefix-map=$(CURDIR)=. -mcpu=v3 -target bpf -Wall -Wextra -Werror -Isrc/bpf \
 	$(shell $(PKG_CONFIG) --cflags libbpf)
 
 $(O)/traffic_meter.bpf.o: src/bpf/traffic_meter.bpf.c $(wildcard src/bpf/*.h) | $(O)
 	$(call say,$(CLANG) $(bpf_cflags) -c $< -o $@,BPF)
 
 $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
-	$(call say,$(BPFTOOL) gen skeleton $< name traffic_meter_bpf >$@.new && mv $@.new $@,GEN)
+	$(call say,$(BPFTOOL) gen skeleton $< >$@.new && mv $@.new $@,GEN)
 
 # The user half: all of it but the programs' own files is one archive.
 sources := $(filter-out %.bpf.c,$(wildcard src/*/*.c))
@@ -156,3 +156,5 @@ lint:
 	tests/lint/run
 
 include packaging/install.mk
+
+include packaging/packages.mk

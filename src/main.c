@@ -8,8 +8,8 @@
 
 #include "command/command.h"
 #include "output/queue.h"
+#include "util/descriptors.h"
 #include "util/log.h"
-#include "util/standard.h"
 
 static int print_help(void)
 {
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
-	if (standard_open() < 0)
+	if (descriptors_open_standard() < 0)
 		return EXIT_FAILED;
 	if (argc < 2) {
 		log_error("no command given; see 'traffic-meter --help'");

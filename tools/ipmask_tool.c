@@ -10,7 +10,7 @@
 
 #include "networks/networks.h"
 #include "util/cleanup.h"
-#include "util/standard.h"
+#include "util/descriptors.h"
 
 static const char help[] =
 	"Usage: ipmask_tool FILE > untracked_masks.h\n"
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	const char *name;
 	int r;
 
-	if (standard_open() < 0)
+	if (descriptors_open_standard() < 0)
 		return 1;
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		fputs(help, stdout);

@@ -14,8 +14,8 @@
 #include "command/outputs.h"
 #include "networks/compiled.h"
 #include "util/cleanup.h"
+#include "util/descriptors.h"
 #include "util/log.h"
-#include "util/standard.h"
 
 #include "untracked_masks.h"
 
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 		.interval_s = 10,
 	};
 
-	if (standard_open() < 0)
+	if (descriptors_open_standard() < 0)
 		return EXIT_FAILED;
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return print_help();

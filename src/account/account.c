@@ -133,6 +133,11 @@ static int add_to_totals(struct account *account, struct traffic_record *record)
 	return 0;
 }
 
+uint32_t account_owner(struct account *account, uint32_t uid)
+{
+	return account->subuid && uid != TRAFFIC_NO_UID ? subuid_owner(account->subuid, uid) : uid;
+}
+
 int account_record(struct account *account, struct traffic_record *record)
 {
 	account->sum.packets[record->direction] += record->packets;
@@ -143,8 +148,7 @@ int account_record(struct account *account, struct traffic_record *record)
 		account->kernels_packets[record->direction] += record->packets;
 		account->kernels_bytes[record->direction] += record->bytes;
 	}
-	if (account->subuid && record->uid != TRAFFIC_NO_UID)
-		record->uid = subuid_owner(account->subuid, record->uid);
+	record->uid = account_owner(account, record->uid);
 	record->start_ns = clock_wall_ns(&account->clock, record->start_ns);
 	record->end_ns = clock_wall_ns(&account->clock, record->end_ns);
 	if (record->ifindex)

@@ -79,6 +79,9 @@ static inline void account_commit(struct account *account)
  * no totals. */
 int account_record(struct account *account, struct traffic_record *record);
 
+/* Whom a uid is charged to: the owner of a subordinate one, else itself. */
+uint32_t account_owner(struct account *account, uint32_t uid);
+
 /* The path of a record's cgroup, good until the next call; NULL: not known. */
 const char *account_cgroup(struct account *account, uint64_t id);
 

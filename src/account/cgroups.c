@@ -22,6 +22,10 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
+#ifndef SYS_openat2 /* glibc before 2.32; the number is the same everywhere */
+#define SYS_openat2 437
+#endif
+
 #define MISSED_SLOTS 1024
 #define EVENT_BYTES  (32 * 1024)
 #define READS_MAX    32 /* of EVENT_BYTES: a full queue of the kernel's, by default 16,384 events */

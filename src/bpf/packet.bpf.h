@@ -139,17 +139,6 @@ static __always_inline __u32 packet_parse_ipv4(struct __sk_buff *skb, __u32 star
 	return header->frag_off & bpf_htons(0x1fff) ? 0 : start + header_size;
 }
 
-/* How long an extension header is: `plus` units, and as many as its second byte says where it is `sized`
- * (RFC 8200, RFC 4302 2.2). Of a fragment header the bits of the offset tell a first one. As a table, since
- * each branch on the way from header to header is multiplied by those before, for the verifier. */
-struct extension_kind {
-	__u8 unit; /* 0: this is no extension header */
-	__u8 plus;
-	__u8 sized;
-	__u8 padding;
-	__be32 offset_mask; /* of the header's first 4 bytes */
-};
-
 static const struct extension_kind extension_kinds[256] = {
 	[IPPROTO_HOPOPTS] = { .unit = 8, .plus = 1, .sized = 1 },
 	[IPPROTO_ROUTING] = { .unit = 8, .plus = 1, .sized = 1 },

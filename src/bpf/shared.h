@@ -62,7 +62,7 @@ enum meter_interfaces {
 #define METER_INTERFACES_MAX 256
 
 /* Interfaces whose frames are looked at: see frames.bpf.h. */
-#define METER_LINKS_MAX 4096
+#define METER_LINKS_MAX 32768
 
 /* Constants to the loaded programs: the branches not taken are removed. */
 struct meter_settings {
@@ -276,5 +276,18 @@ struct networks_control {
 
 _Static_assert(sizeof(struct networks_control) == 4 + 2 * (16 + 4 * NETWORKS_MASKS_MAX),
 	       "global layout");
+
+/* Here, as bpftool before 5.14 makes a skeleton without the types of the variables.
+ *
+ * How long an extension header is: `plus` units, and as many as its second byte says where it is `sized`
+ * (RFC 8200, RFC 4302 2.2). Of a fragment header the bits of the offset tell a first one. As a table, since
+ * each branch on the way from header to header is multiplied by those before, for the verifier. */
+struct extension_kind {
+	__u8 unit; /* 0: this is no extension header */
+	__u8 plus;
+	__u8 sized;
+	__u8 padding;
+	__be32 offset_mask; /* of the header's first 4 bytes */
+};
 
 #endif

@@ -31,8 +31,8 @@
 static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __u32 start,
 				  __be16 protocol, enum meter_direction direction)
 {
-	struct remembered *kept = socket_remember(skb, sk);
-	__u64 socket = likely(kept) ? kept->socket : socket_look(sk);
+	__u64 socket;
+	struct remembered *kept = socket_remember(skb, sk, &socket);
 	const struct owner *owner;
 	struct owner room;
 	struct packet packet;

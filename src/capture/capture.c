@@ -8,15 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "bpf/shared.h"
+#include "capture/attachment.h"
 #include "capture/frames.h"
 #include "capture/held.h"
-#include "capture/hooks.h"
 #include "capture/interfaces.h"
 #include "capture/journal.h"
 #include "capture/load.h"
+#include "capture/look.h"
 #include "capture/old_sets.h"
 #include "capture/pins.h"
 #include "capture/set.h"
@@ -37,7 +37,7 @@ struct capture {
 	struct traffic_meter_bpf *skeleton; /* NULL: only what is left over is read */
 	struct pins pins;
 	struct journal journal;
-	struct hooks hooks;
+	struct attachment attachment;
 	struct set live;
 	struct old_sets old;
 	struct retired retired;
@@ -77,27 +77,6 @@ static void capture_closep(struct capture **capture)
 	capture_close(*capture);
 }
 
-/* 31 bits of the instance's name (FNV-1a), never 0; or 0 where it has none. */
-static uint32_t filter_handle(const char *instance)
-{
-	uint32_t hash = 2166136261u;
-
-	if (!instance)
-		return 0;
-	for (; *instance; instance++)
-		hash = (hash ^ (unsigned char)*instance) * 16777619u;
-	return (hash >> 1) | 1;
-}
-
-/* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
-static uint64_t first_number(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static int load(struct capture *capture, uint64_t generation)
 {
 	const struct capture_settings *settings = capture->settings;
@@ -120,11 +99,11 @@ static int load(struct capture *capture, uint64_t generation)
 	if (r < 0)
 		return r;
 	capture->frames = (struct frames){
-		.program_fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.program.fd = bpf_program__fd(capture->skeleton->progs.meter_frames),
+		.program.pins = &capture->pins,
+		.program.handle = frames_handle(settings->instance),
 		.links_fd = bpf_map__fd(capture->skeleton->maps.links),
-		.pins = &capture->pins,
 		.rule = settings->interfaces_rule,
-		.handle = filter_handle(settings->instance),
 	};
 	return 0;
 }
@@ -140,10 +119,11 @@ int capture_open(struct capture **ret, const struct capture_settings *settings)
 	libbpf_set_print(load_print_libbpf);
 	capture->settings = settings;
 	capture->interfaces.netlink_fd = -1;
-	capture->hooks = HOOKS_NONE;
+	capture->attachment = ATTACHMENT_NONE;
+	capture->attachment.pins = &capture->pins;
 	capture->journal.kept.fd = capture->kept.fd = -1;
 	if ((r = pins_open(&capture->pins, settings->instance, settings->user)) < 0 ||
-	    (r = journal_open(&capture->journal, &capture->pins, first_number())) < 0)
+	    (r = journal_open(&capture->journal, &capture->pins, journal_first_number())) < 0)
 		return r;
 	capture->persists = settings->persist && capture->pins.directory;
 	generation = old_sets_open(&capture->old, &capture->pins, &capture->journal);
@@ -163,20 +143,17 @@ int capture_give(struct capture *capture, uid_t uid, gid_t gid)
 /* The set has its pins before a program counts in it. */
 static int attach_programs(struct capture *capture, const char *cgroup_path, int cgroup_fd)
 {
-	int program_fd = bpf_program__fd(capture->skeleton->progs.meter_packets);
-	uint32_t slot = 0;
+	struct attachment *attachment = &capture->attachment;
 	int r;
 
-	if (bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.frames_cgroup), &slot,
-				&cgroup_fd, BPF_ANY))
-		return log_error_errno(errno, "name the cgroup %s to the frames' hook",
-				       cgroup_path);
+	attachment->program_fd = bpf_program__fd(capture->skeleton->progs.meter_packets);
+	attachment->frames_cgroup_fd = bpf_map__fd(capture->skeleton->maps.frames_cgroup);
 	if ((r = pins_put(&capture->pins, bpf_map__fd(capture->skeleton->maps.sockets),
 			  "sockets")) < 0 ||
 	    (r = set_pin(&capture->live, &capture->pins)) < 0)
 		return log_error_errno(r, "pin the tables in %s", capture->pins.directory);
 	capture->attached = true;
-	r = hooks_attach(&capture->hooks, &capture->pins, cgroup_path, cgroup_fd, program_fd);
+	r = attachment_open(attachment, cgroup_path, cgroup_fd);
 	if (r == 0)
 		interfaces_attach(&capture->interfaces, &capture->frames);
 	return r;
@@ -188,7 +165,7 @@ static void give_up_attaching(struct capture *capture)
 {
 	if (capture->old.n)
 		return;
-	hooks_detach(&capture->hooks, &capture->pins);
+	attachment_detach(&capture->attachment);
 	capture->attached = false;
 }
 
@@ -207,8 +184,8 @@ int capture_attach(struct capture *capture, const char *cgroup_path)
 			return r;
 		}
 	} else {
-		hooks_detach(&capture->hooks, &capture->pins);
-		frames_remove_left(&capture->pins, filter_handle(capture->settings->instance));
+		attachment_detach(&capture->attachment);
+		frames_remove_left(&capture->pins, frames_handle(capture->settings->instance));
 	}
 	return old_sets_adopt(&capture->old);
 }
@@ -230,7 +207,7 @@ void capture_detach(struct capture *capture)
 {
 	if (!capture->skeleton || capture_persists(capture))
 		return;
-	hooks_detach(&capture->hooks, &capture->pins);
+	attachment_detach(&capture->attachment);
 	frames_detach(&capture->frames);
 	/* A program may be under way still. */
 	tables_wait(&capture->live.users);
@@ -248,7 +225,7 @@ void capture_close(struct capture *capture)
 {
 	if (!capture)
 		return;
-	hooks_close(&capture->hooks);
+	attachment_close(&capture->attachment);
 	frames_close(&capture->frames);
 	interfaces_close(&capture->interfaces);
 	/* A start that failed leaves nothing of its own, and all that was there. */
@@ -347,6 +324,7 @@ int capture_begin(struct capture *capture, struct capture_span *ret)
 		*ret = (struct capture_span){
 			.number = journal_unfinished(&capture->journal)->number,
 			.repeated = capture->span.repeated,
+			.in_tables = capture->span.kind == JOURNAL_TABLES,
 		};
 	return r;
 }
@@ -457,31 +435,23 @@ int capture_read_held(struct capture *capture, struct capture_audit *ret,
 	return 0;
 }
 
+int look_open(struct look **ret, const struct capture *capture)
+{
+	return capture->skeleton ? look_open_set(ret, &capture->live) : -ENOENT;
+}
+
 enum capture_owner capture_owner_policy(const struct capture *capture)
 {
 	return capture->skeleton ? (enum capture_owner)capture->skeleton->rodata->settings.owner
 				 : capture->settings->owner;
 }
 
-/* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
- * rounded up to a power of two. */
-static uint64_t table_memory(const struct bpf_map *map)
-{
-	uint64_t entries = bpf_map__max_entries(map);
-	uint64_t buckets = 1;
-
-	while (buckets < entries)
-		buckets <<= 1;
-	return 2 *
-	       (entries * (48 + bpf_map__key_size(map) + bpf_map__value_size(map)) + buckets * 16);
-}
-
 uint64_t capture_memory(const struct capture *capture)
 {
 	if (!capture->skeleton)
 		return 0;
-	return capture->live.ring.size + table_memory(capture->skeleton->maps.flows_a) +
-	       table_memory(capture->skeleton->maps.users_a);
+	return capture->live.ring.size + load_table_memory(capture->skeleton->maps.flows_a) +
+	       load_table_memory(capture->skeleton->maps.users_a);
 }
 
 int capture_interfaces_fd(const struct capture *capture)
@@ -492,4 +462,30 @@ int capture_interfaces_fd(const struct capture *capture)
 void capture_interfaces_changed(struct capture *capture)
 {
 	interfaces_changed(&capture->interfaces, &capture->frames);
+}
+
+void capture_go_on(struct capture *capture)
+{
+	if (capture->skeleton)
+		interfaces_go_on(&capture->interfaces, &capture->frames);
+}
+
+int capture_cgroup_fd(const struct capture *capture)
+{
+	return capture->attachment.inotify_fd;
+}
+
+void capture_check_cgroup(struct capture *capture)
+{
+	attachment_check(&capture->attachment);
+}
+
+bool capture_needs_net_admin(const struct capture *capture)
+{
+	return capture_cgroup_fd(capture) >= 0 || capture->frames.program.has_filters;
+}
+
+bool capture_cgroup_is_gone(const struct capture *capture)
+{
+	return attachment_is_gone(&capture->attachment);
 }

@@ -132,6 +132,7 @@ int capture_ring_fd(const struct capture *capture);
 struct capture_span {
 	uint64_t number; /* one more than that of the span before, over restarts too */
 	bool repeated; /* a meter that was killed had begun it: the same records, in the same order */
+	bool in_tables; /* of the steps below packet records */
 };
 
 /* Begin the next one: 1; 0: there is none now; or an error. */
@@ -167,5 +168,20 @@ uint64_t capture_memory(const struct capture *capture);
  * called. */
 int capture_interfaces_fd(const struct capture *capture);
 void capture_interfaces_changed(struct capture *capture);
+
+/* To be called some times a second: goes on with what takes long, hooks on thousands of interfaces. */
+void capture_go_on(struct capture *capture);
+
+/* For epoll: readable when the metered cgroup may have gone or come again, and then
+ * capture_check_cgroup() is to be called, as it is now and then; -1: it can't go. */
+int capture_cgroup_fd(const struct capture *capture);
+void capture_check_cgroup(struct capture *capture);
+
+/* Whether attaching and detaching later takes CAP_NET_ADMIN: at another cgroup of that name, and where filters
+ * are at interfaces. */
+bool capture_needs_net_admin(const struct capture *capture);
+
+/* Nothing is metered until the cgroup is there again. */
+bool capture_cgroup_is_gone(const struct capture *capture);
 
 #endif

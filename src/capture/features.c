@@ -19,6 +19,9 @@
 #include "util/lesser.h"
 #include "util/log.h"
 
+/* Debian 11's linux/bpf.h is older. */
+#define GET_CURRENT_TASK_BTF ((enum bpf_func_id)158)
+
 static uint64_t effective_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -118,7 +121,7 @@ bool features_have_process_owner(void)
 
 bool features_have_task_btf(void)
 {
-	return !feature_is_off("task_btf") && has_helper(BPF_FUNC_get_current_task_btf);
+	return !feature_is_off("task_btf") && has_helper(GET_CURRENT_TASK_BTF);
 }
 
 static int probe_process_owner(char *detail, unsigned int detail_size)

@@ -19,32 +19,35 @@
 #include <traffic_meter/option.h>
 
 #include "capture/capture.h"
+#include "capture/frames_hook.h"
 #include "capture/links.h"
-#include "capture/pins.h"
-
-struct frames_hook {
-	struct link link;
-	int link_fd; /* -1: a filter of clsact */
-};
 
 struct frames {
-	int program_fd, links_fd; /* the caller's */
-	const struct pins *pins;  /* likewise */
+	struct frames_program program; /* but for descriptors_left the caller's */
+	int links_fd;		       /* likewise */
 	enum capture_interfaces rule;
-	uint32_t handle; /* of the filter: the same for each meter of an instance; 0: no filter */
 	bool attached, refused;
-	struct frames_hook *hooks;
+	bool behind;		   /* it was said that some have no hook yet */
+	struct frames_hook *hooks; /* by index, with room for all that are pending */
 	size_t n;
+	struct link *pending; /* wanted and without a hook; the last is the next */
+	size_t n_pending;
 };
 
+/* The handle of an instance's filters: 31 bits of its name (FNV-1a), never 0; 0 when it has no name. */
+uint32_t frames_handle(const char *instance);
+
 /* Attach to the interfaces there are. What can't be attached to is told once, and metering goes on:
- * only packet sockets' frames are missed. */
+ * only packet sockets' frames are missed. Where there are very many, the rest follows by frames_go_on(). */
 void frames_attach(struct frames *frames, const struct link *links, size_t n);
 
 /* An interface may have come, gone, or be another's port now. */
 void frames_changed(struct frames *frames, const struct link *links, size_t n);
 
-/* From all of them. */
+/* Attaches to some more of those that have no hook yet. To be called some times a second. */
+void frames_go_on(struct frames *frames);
+
+/* From all of them. Programs that are under way may still count: the caller waits for these. */
 void frames_detach(struct frames *frames);
 
 /* Let go of the links: what is pinned stays attached, and filters do. */

@@ -2,6 +2,7 @@
 #include "capture/journal.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "util/log.h"
 
@@ -12,6 +13,14 @@
 static void in_order(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+uint64_t journal_first_number(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 int journal_open(struct journal *journal, const struct pins *pins, uint64_t first)

@@ -87,6 +87,9 @@ struct journal {
 	struct journal_page *page;
 };
 
+/* Numbers of spans go on where the clock is, so that they grow over restarts and lost memories. */
+uint64_t journal_first_number(void);
+
 /* Open the instance's, or make one that begins at `first`. -EPROTO, logged: a newer version left it. */
 int journal_open(struct journal *journal, const struct pins *pins, uint64_t first);
 void journal_close(struct journal *journal);

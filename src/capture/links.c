@@ -99,7 +99,9 @@ static void parse(const struct links *links, const struct nlmsghdr *message, str
 	unsigned int left = (unsigned int)IFLA_PAYLOAD(message);
 	bool linked = false, elsewhere = false;
 
-	*ret = (struct link){ .ifindex = (uint32_t)body->ifi_index, .type = body->ifi_type };
+	*ret = (struct link){ .ifindex = (uint32_t)body->ifi_index,
+			      .type = body->ifi_type,
+			      .up = body->ifi_flags & IFF_UP };
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
 		switch (attribute->rta_type) {
 		case IFLA_IFNAME:
@@ -164,13 +166,30 @@ static int read_piece(int fd, char *buffer, struct links *links)
 	return 1;
 }
 
-/* A device with ports sends by them. */
-static void mark_masters(struct links *links)
+static int compare_numbers(const void *a, const void *b)
 {
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* A device with ports sends by them. A bridge may have thousands. */
+static int mark_masters(struct links *links)
+{
+	_cleanup_free_ uint32_t *masters = calloc(links->n ?: 1, sizeof(*masters));
+	size_t n = 0;
+
+	if (!masters)
+		return -ENOMEM;
 	for (size_t i = 0; i < links->n; i++)
-		for (size_t j = 0; links->links[i].master && j < links->n; j++)
-			if (links->links[j].ifindex == links->links[i].master)
-				links->links[j].upper = true;
+		if (links->links[i].master)
+			masters[n++] = links->links[i].master;
+	qsort(masters, n, sizeof(*masters), compare_numbers);
+	for (size_t i = 0; i < links->n; i++)
+		if (bsearch(&links->links[i].ifindex, masters, n, sizeof(*masters),
+			    compare_numbers))
+			links->links[i].upper = true;
+	return 0;
 }
 
 int links_read(const struct traffic_strings *names, bool *ret_found, struct link **ret,
@@ -188,9 +207,8 @@ int links_read(const struct traffic_strings *names, bool *ret_found, struct link
 	r = ask(fd);
 	while (r >= 0 && (r = read_piece(fd, buffer, &links)) == 1)
 		;
-	if (r < 0)
+	if (r < 0 || (r = mark_masters(&links)) < 0)
 		return r;
-	mark_masters(&links);
 	*ret = steal_pointer(links.links);
 	*ret_n = links.n;
 	return 0;

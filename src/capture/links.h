@@ -15,7 +15,8 @@ struct link {
 	uint16_t type;	 /* ARPHRD_* */
 	uint32_t master; /* index of the bridge, bond ... that it is a port of; 0: none */
 	bool upper;	 /* what it sends leaves by another one of these: a vlan, a bond ... */
-	bool named;	 /* by its name or one of its alternative names */
+	bool up;
+	bool named; /* by its name or one of its alternative names */
 	char name[IF_NAMESIZE];
 };
 

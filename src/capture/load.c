@@ -288,3 +288,16 @@ int load_programs(const struct capture_settings *settings, int sockets_fd,
 					  "said");
 	return 0;
 }
+
+/* A preallocated hash: an element has a head of 48 bytes, a table a bucket of 16 for each entry,
+ * rounded up to a power of two. */
+uint64_t load_table_memory(const struct bpf_map *map)
+{
+	uint64_t entries = bpf_map__max_entries(map);
+	uint64_t buckets = 1;
+
+	while (buckets < entries)
+		buckets <<= 1;
+	return 2 *
+	       (entries * (48 + bpf_map__key_size(map) + bpf_map__value_size(map)) + buckets * 16);
+}

@@ -17,4 +17,7 @@ int load_print_libbpf(enum libbpf_print_level level, const char *format, va_list
 int load_programs(const struct capture_settings *settings, int sockets_fd,
 		  struct traffic_meter_bpf **ret);
 
+/* Bytes of kernel memory that two preallocated hash tables such as this one take. */
+uint64_t load_table_memory(const struct bpf_map *map);
+
 #endif

@@ -108,8 +108,8 @@ static bool bpf_is_closed(void)
 }
 
 /* The measured reasons are in SECURITY.md. */
-static int find_capabilities(const struct meter_settings *settings, unsigned int needs,
-			     uint64_t *ret)
+static int find_capabilities(const struct meter_settings *settings, const struct capture *capture,
+			     unsigned int needs, uint64_t *ret)
 {
 	/* Filters at interfaces that come, and away from all at the stop; links take nothing. */
 	bool filters = settings->capture.instance && !features_have_tcx();
@@ -122,7 +122,7 @@ static int find_capabilities(const struct meter_settings *settings, unsigned int
 	/* A list that is read again comes in maps of its own. */
 	if (settings->untracked || bpf_is_closed())
 		kept |= CAPABILITY(CAP_BPF) | without_bpf();
-	if (filters)
+	if (filters || capture_needs_net_admin(capture))
 		kept |= CAPABILITY(CAP_NET_ADMIN);
 	if (needs & TRAFFIC_NEED_GIVE)
 		kept |= TO_GIVE;
@@ -268,14 +268,15 @@ static int judge(int error, const char *what)
 	return 0;
 }
 
-int confine_lock(const struct meter_settings *settings, const struct outputs *outputs)
+int confine_lock(const struct meter_settings *settings, const struct capture *capture,
+		 const struct outputs *outputs)
 {
 	uint64_t kept = 0;
 	int r;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return log_error_errno(errno, "set no_new_privs");
-	r = find_capabilities(settings, outputs_needs(outputs), &kept);
+	r = find_capabilities(settings, capture, outputs_needs(outputs), &kept);
 	if (r < 0)
 		return r;
 	r = restrict_paths(settings);

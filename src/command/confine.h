@@ -23,7 +23,8 @@ int confine_join(const struct meter_settings *settings, struct identity *ret);
 int confine_give(const struct meter_settings *settings, struct capture *capture,
 		 const struct identity *identity);
 int confine_become(const struct identity *identity);
-int confine_lock(const struct meter_settings *settings, const struct outputs *outputs);
+int confine_lock(const struct meter_settings *settings, const struct capture *capture,
+		 const struct outputs *outputs);
 int confine_calls(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,7 +15,9 @@
 #include "util/log.h"
 
 #define INSTANCE_LENGTH_MAX 64
-#define ANSWER_TIMEOUT_S    5
+
+/* Connections that wait to be accepted; the kernel's own limit is lower on most machines. */
+#define BACKLOG 128
 
 int control_verify_instance(const char *instance)
 {
@@ -31,22 +32,6 @@ int control_verify_instance(const char *instance)
 		  "or '.'",
 		  INSTANCE_LENGTH_MAX, instance, INSTANCE_LENGTH_MAX);
 	return -EINVAL;
-}
-
-static struct sockaddr_un address_of(const char *instance)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	snprintf(address.sun_path, sizeof(address.sun_path), CONTROL_DIRECTORY "/%.*s.sock",
-		 INSTANCE_LENGTH_MAX, instance);
-	return address;
-}
-
-static int open_socket(void)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
 }
 
 static int make_directory(void)
@@ -102,68 +87,29 @@ static int bind_closed(int fd, const struct sockaddr_un *address)
 
 int control_listen(const char *instance, int *ret_fd)
 {
-	struct sockaddr_un address = address_of(instance);
-	_cleanup_close_ int fd = open_socket();
-	int r;
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un address;
+	int r = client_address(instance, &address);
 
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fd;
+		return -errno;
 	if (make_directory() < 0)
 		return -errno;
 	unlink(address.sun_path);
 	r = bind_closed(fd, &address);
-	if (r < 0 || listen(fd, 8))
+	if (r < 0 || listen(fd, BACKLOG))
 		return r < 0 ? r : -errno;
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-void control_close(const char *instance, int *fd)
+void control_remove(const char *instance)
 {
-	struct sockaddr_un address = address_of(instance);
+	struct sockaddr_un address;
 
-	if (*fd < 0)
-		return;
-	unlink(address.sun_path);
-	close_fd(fd);
-	*fd = -1;
-}
-
-void control_answer(int fd, const char *text, size_t size)
-{
-	_cleanup_close_ int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	/* It fits the socket's buffer many times over; what a peer leaves there goes with it. */
-	if (peer >= 0 && send(peer, text, size, MSG_NOSIGNAL) != (ssize_t)size)
-		log_debug("the answer to a status request was not taken");
-}
-
-int control_ask(const char *instance, char **ret_text)
-{
-	struct sockaddr_un address = address_of(instance);
-	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
-	_cleanup_close_ int fd = open_socket();
-	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		return -errno;
-	do {
-		char *more = realloc(text, size + 4096 + 1);
-
-		if (!more)
-			return -ENOMEM;
-		text = more;
-		n = recv(fd, text + size, 4096, 0);
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		size += (size_t)n;
-	} while (n > 0);
-	text[size] = '\0';
-	*ret_text = steal_pointer(text);
-	return 0;
+	if (client_address(instance, &address) == 0)
+		unlink(address.sun_path);
 }

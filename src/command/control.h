@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The control socket: a UNIX stream socket by which a running meter tells its health. Whoever
- * connects is sent one line of JSON, then text for people, and the connection is closed.
- */
+/* The control socket of an instance, and who may make it: live/ answers there (docs/protocol.md). */
 #ifndef COMMAND_CONTROL_H
 #define COMMAND_CONTROL_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CONTROL_DIRECTORY "/run/traffic-meter"
+#include "live/client.h"
 
 /* 0; or -EINVAL, logged: no name for an instance. */
 int control_verify_instance(const char *instance);
@@ -22,15 +19,8 @@ int control_lock(const char *instance, int *ret_fd, pid_t *ret_pid);
  * group of the process. */
 int control_listen(const char *instance, int *ret_fd);
 
-/* Take the socket away again. Who may no longer write in root's directory leaves it behind: nobody
+/* Takes the socket away again. Who may no longer write in root's directory leaves it behind: nobody
  * answers there, and the next meter takes its place. */
-void control_close(const char *instance, int *fd);
-
-/* Accept one connection, send it the text, close it. A peer that does not read is not waited for. */
-void control_answer(int fd, const char *text, size_t size);
-
-/* The client's side: all that the meter of an instance says, allocated. -ENOENT, -ECONNREFUSED: none
- * runs. */
-int control_ask(const char *instance, char **ret_text);
+void control_remove(const char *instance);
 
 #endif

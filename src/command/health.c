@@ -7,6 +7,8 @@
 #include "privileges/capabilities.h"
 #include "util/log.h"
 
+#define CGROUP_IS_GONE "the metered cgroup is gone; nothing is metered until it is there again"
+
 static uint64_t both(const uint64_t by_direction[2])
 {
 	return by_direction[TRAFFIC_IN] + by_direction[TRAFFIC_OUT];
@@ -24,49 +26,36 @@ int64_t health_unaccounted(const struct health *health, const struct output_stat
 	return sum > most ? -(int64_t)(sum - most) : 0;
 }
 
-static void write_string(const char *text, FILE *file)
+static void put_sum(struct json_text *text, const char *name, const uint64_t packets[2],
+		    const uint64_t bytes[2])
 {
-	fputc('"', file);
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\')
-			fprintf(file, "\\u%04x", (unsigned char)*text);
-		else
-			fputc(*text, file);
-	}
-	fputc('"', file);
+	json_text_printf(text,
+			 "\"%s\":{\"in\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
+			 "},\"out\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 "}}",
+			 name, packets[TRAFFIC_IN], bytes[TRAFFIC_IN], packets[TRAFFIC_OUT],
+			 bytes[TRAFFIC_OUT]);
 }
 
-static void write_json_sum(const char *name, const uint64_t packets[2], const uint64_t bytes[2],
-			   FILE *file)
+static void put_output(struct json_text *text, const struct health *health,
+		       const struct output_status *output)
 {
-	fprintf(file,
-		"\"%s\":{\"in\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
-		"},\"out\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 "}}",
-		name, packets[TRAFFIC_IN], bytes[TRAFFIC_IN], packets[TRAFFIC_OUT],
-		bytes[TRAFFIC_OUT]);
-}
-
-static void write_json_output(const struct health *health, const struct output_status *output,
-			      FILE *file)
-{
-	fputs("{\"spec\":", file);
-	write_string(output->spec, file);
-	fputc(',', file);
-	write_json_sum("delivered", output->delivered.packets, output->delivered.bytes, file);
-	fputc(',', file);
-	write_json_sum("queued", output->queued.packets, output->queued.bytes, file);
-	fprintf(file,
-		",\"lost_packets\":%" PRIu64 ",\"lost_bytes\":%" PRIu64 ",\"errors\":%" PRIu64
-		",\"unaccounted_bytes\":%" PRId64 ",\"error\":",
-		output->lost_packets, output->lost_bytes, output->errors,
-		health_unaccounted(health, output));
-	write_string(output->error, file);
-	fputc('}', file);
+	json_text_put(text, "{\"spec\":");
+	json_text_put_string(text, output->spec);
+	json_text_put(text, ",");
+	put_sum(text, "delivered", output->delivered.packets, output->delivered.bytes);
+	json_text_put(text, ",");
+	put_sum(text, "queued", output->queued.packets, output->queued.bytes);
+	json_text_printf(text,
+			 ",\"lost_packets\":%" PRIu64 ",\"lost_bytes\":%" PRIu64
+			 ",\"errors\":%" PRIu64 ",\"unaccounted_bytes\":%" PRId64 ",\"error\":",
+			 output->lost_packets, output->lost_bytes, output->errors,
+			 health_unaccounted(health, output));
+	json_text_put_string(text, output->error);
+	json_text_put(text, "}");
 }
 
 /* The word for each capability; the number of one that the build has no word for. */
-static void write_capabilities(uint64_t capabilities, const char *quote, const char *none,
-			       FILE *file)
+static void put_capabilities(struct json_text *text, uint64_t capabilities)
 {
 	const char *separator = "";
 
@@ -75,16 +64,13 @@ static void write_capabilities(uint64_t capabilities, const char *quote, const c
 
 		if (!(capabilities >> i & 1))
 			continue;
-		fprintf(file, "%s%s", separator, quote);
+		json_text_put(text, separator);
 		if (name)
-			fputs(name, file);
+			json_text_put_string(text, name);
 		else
-			fprintf(file, "%u", i);
-		fputs(quote, file);
+			json_text_printf(text, "\"%u\"", i);
 		separator = ",";
 	}
-	if (!capabilities)
-		fputs(none, file);
 }
 
 static const char *boolean(bool value)
@@ -92,106 +78,55 @@ static const char *boolean(bool value)
 	return value ? "true" : "false";
 }
 
-static void write_json_privileges(const struct privileges_held *held, FILE *file)
+static void put_privileges(struct json_text *text, const struct privileges_held *held)
 {
-	fprintf(file, ",\"privileges\":{\"uid\":%u,\"gid\":%u,\"capabilities\":[", held->uid,
-		held->gid);
-	write_capabilities(held->capabilities, "\"", "", file);
-	fprintf(file, "],\"no_new_privs\":%s,\"seccomp\":%s,\"landlock\":%s}",
-		boolean(held->no_new_privs), boolean(held->seccomp), boolean(held->landlock));
+	json_text_printf(text, ",\"privileges\":{\"uid\":%u,\"gid\":%u,\"capabilities\":[",
+			 held->uid, held->gid);
+	put_capabilities(text, held->capabilities);
+	json_text_printf(text, "],\"no_new_privs\":%s,\"seccomp\":%s,\"landlock\":%s}",
+			 boolean(held->no_new_privs), boolean(held->seccomp),
+			 boolean(held->landlock));
 }
 
-void health_write_json(const struct health *health, FILE *file)
+static void put_notes(struct json_text *text, const struct health *health)
 {
-	fprintf(file, "{\"version\":\"" VERSION "\",\"pid\":%d,\"instance\":", (int)health->pid);
-	write_string(health->instance, file);
-	fputs(",\"cgroup\":", file);
-	write_string(health->cgroup, file);
-	fprintf(file,
-		",\"records\":\"%s\",\"owner\":\"%s\",\"interval\":%" PRIu64 ",\"uptime\":%" PRIu64
-		",\"untracked_networks\":%" PRIu64 ",\"kernel_memory\":%" PRIu64 ",",
-		health->records, health->owner, health->interval_s, health->uptime_s,
-		health->networks, health->kernel_memory);
-	write_json_sum("counted", health->counted.packets, health->counted.bytes, file);
-	fputc(',', file);
-	write_json_sum("held", health->held.packets, health->held.bytes, file);
-	fputs(",\"no_user\":{", file);
-	write_json_sum("kernel", health->kernels_packets, health->kernels_bytes, file);
-	fprintf(file,
-		",\"forwarded\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
-		"}},\"unremembered_packets\":%" PRIu64,
-		health->notes.forwarded_packets, health->notes.forwarded_bytes,
-		health->notes.unremembered);
-	write_json_privileges(&health->held_privileges, file);
-	fputs(",\"outputs\":[", file);
+	json_text_put(text, ",\"no_user\":{");
+	put_sum(text, "kernel", health->kernels_packets, health->kernels_bytes);
+	json_text_printf(text,
+			 ",\"forwarded\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
+			 "}},\"unremembered_packets\":%" PRIu64,
+			 health->notes.forwarded_packets, health->notes.forwarded_bytes,
+			 health->notes.unremembered);
+}
+
+void health_write_json(const struct health *health, struct json_text *text)
+{
+	json_text_printf(text,
+			 "{\"version\":\"" VERSION "\",\"pid\":%d,\"instance\":", (int)health->pid);
+	json_text_put_string(text, health->instance);
+	json_text_put(text, ",\"cgroup\":");
+	json_text_put_string(text, health->cgroup);
+	json_text_printf(text,
+			 ",\"records\":\"%s\",\"owner\":\"%s\",\"interval\":%" PRIu64
+			 ",\"uptime\":%" PRIu64 ",\"untracked_networks\":%" PRIu64
+			 ",\"kernel_memory\":%" PRIu64 ",",
+			 health->records, health->owner, health->interval_s, health->uptime_s,
+			 health->networks, health->kernel_memory);
+	put_sum(text, "counted", health->counted.packets, health->counted.bytes);
+	json_text_put(text, ",");
+	put_sum(text, "held", health->held.packets, health->held.bytes);
+	put_notes(text, health);
+	put_privileges(text, &health->held_privileges);
+	json_text_put(text, ",\"outputs\":[");
 	for (size_t i = 0; i < health->n_outputs; i++) {
 		if (i)
-			fputc(',', file);
-		write_json_output(health, &health->outputs[i], file);
+			json_text_put(text, ",");
+		put_output(text, health, &health->outputs[i]);
 	}
-	fputs("]}\n", file);
-}
-
-static void write_row(const char *name, const uint64_t packets[2], const uint64_t bytes[2],
-		      FILE *file)
-{
-	fprintf(file, "  %-12s %18" PRIu64 " %14" PRIu64 " %18" PRIu64 " %14" PRIu64 "\n", name,
-		bytes[TRAFFIC_IN], packets[TRAFFIC_IN], bytes[TRAFFIC_OUT], packets[TRAFFIC_OUT]);
-}
-
-static void write_text_output(const struct health *health, const struct output_status *output,
-			      FILE *file)
-{
-	fprintf(file, "output %s%s%s\n", output->spec, *output->error ? ": " : "", output->error);
-	write_row("delivered", output->delivered.packets, output->delivered.bytes, file);
-	write_row("queued", output->queued.packets, output->queued.bytes, file);
-	if (output->lost_bytes || output->lost_packets)
-		fprintf(file, "  lost of these %" PRIu64 " packets, %" PRIu64 " bytes\n",
-			output->lost_packets, output->lost_bytes);
-	fprintf(file, "  audit: %" PRId64 " bytes unaccounted\n",
-		health_unaccounted(health, output));
-}
-
-static const char *yes(bool value)
-{
-	return value ? "yes" : "no";
-}
-
-static void write_text_privileges(const struct privileges_held *held, FILE *file)
-{
-	fprintf(file, "holds uid %u, gid %u, capabilities ", held->uid, held->gid);
-	write_capabilities(held->capabilities, "", "none", file);
-	fprintf(file, "; no_new_privs %s, seccomp %s, landlock %s\n", yes(held->no_new_privs),
-		yes(held->seccomp), yes(held->landlock));
-}
-
-void health_write_text(const struct health *health, FILE *file)
-{
-	fprintf(file,
-		"traffic-meter " VERSION ", instance %s, pid %d, up %" PRIu64 " s\n"
-		"cgroup %s, %s records, owner by %s, interval %" PRIu64 " s, %" PRIu64
-		" untracked networks\n"
-		"kernel memory %" PRIu64 " KiB (ring and tables)\n"
-		"%-14s %18s %14s %18s %14s\n",
-		health->instance, (int)health->pid, health->uptime_s, health->cgroup,
-		health->records, health->owner, health->interval_s, health->networks,
-		health->kernel_memory >> 10, "", "bytes in", "packets in", "bytes out",
-		"packets out");
-	write_row("counted", health->counted.packets, health->counted.bytes, file);
-	write_row("in kernel", health->held.packets, health->held.bytes, file);
-	fprintf(file,
-		"no user's: the kernel's own in %" PRIu64 " bytes, out %" PRIu64
-		" bytes (counted); forwarded %" PRIu64 " bytes (not counted)\n",
-		health->kernels_bytes[TRAFFIC_IN], health->kernels_bytes[TRAFFIC_OUT],
-		health->notes.forwarded_bytes);
-	if (health->notes.unremembered)
-		fprintf(file,
-			"%" PRIu64 " packets were charged to the socket's creator: the kernel had "
-			"no memory to remember an owner in\n",
-			health->notes.unremembered);
-	write_text_privileges(&health->held_privileges, file);
-	for (size_t i = 0; i < health->n_outputs; i++)
-		write_text_output(health, &health->outputs[i], file);
+	json_text_put(text, "],\"problems\":[");
+	if (health->cgroup_is_gone)
+		json_text_put_string(text, CGROUP_IS_GONE);
+	json_text_put(text, "]}\n");
 }
 
 int health_log_audit(const struct health *health, const struct output_status *output)

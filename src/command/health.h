@@ -8,17 +8,18 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "capture/capture.h"
 #include "command/outputs.h"
 #include "privileges/held.h"
+#include "util/json_text.h"
 
 struct health {
 	pid_t pid;
 	const char *instance;
 	const char *cgroup;
+	bool cgroup_is_gone; /* nothing is metered until it is there again */
 	const char *records; /* "flow" or "packet" */
 	const char *owner;   /* the policy in force */
 	uint64_t interval_s;
@@ -49,8 +50,7 @@ int64_t health_unaccounted(const struct health *health, const struct output_stat
  * something is missing. */
 int health_log_audit(const struct health *health, const struct output_status *output);
 
-/* One line of JSON; several lines for people. */
-void health_write_json(const struct health *health, FILE *file);
-void health_write_text(const struct health *health, FILE *file);
+/* Appends one line of JSON (docs/status.schema.json). */
+void health_write_json(const struct health *health, struct json_text *text);
 
 #endif

@@ -20,8 +20,10 @@
 #include "command/interval.h"
 #include "command/outputs.h"
 #include "command/transfer.h"
+#include "command/watch.h"
 #include "output/queue.h"
 #include "util/cleanup.h"
+#include "util/descriptors.h"
 #include "util/log.h"
 #include "util/loop.h"
 #include "util/notify.h"
@@ -32,9 +34,8 @@
 /* What a stop may take for the outputs to write what they hold. */
 #define STOP_TIMEOUT_S 10
 
-/* And after that, when one of them is given up, for the others to get what it has kept from them. */
+/* Then, when one of them is given up, for the others to get what it has kept from them. */
 #define STOP_REST_S 5
-
 struct meter {
 	const struct meter_settings *settings;
 	struct capture *capture;
@@ -43,11 +44,10 @@ struct meter {
 	struct loop loop;
 	struct outputs outputs;
 	struct transfer transfer;
+	struct watch watch;
 	char *cgroup;
-	size_t n_networks;
-	uint64_t start_ns, interval_start_ns;
+	uint64_t interval_start_ns;
 	int signal_fd, room_fd; /* the loop's */
-	int control_fd;
 	int lock_fd;
 };
 
@@ -76,7 +76,7 @@ static int load_networks(struct meter *meter)
 	r = capture_set_networks(meter->capture, &list);
 	if (r < 0)
 		return r;
-	meter->n_networks = list.n;
+	meter->watch.n_networks = list.n;
 	log_notice("%zu untracked networks from %s", list.n, settings->untracked);
 	return 0;
 }
@@ -88,6 +88,14 @@ static int drain(void *userdata)
 	return transfer_drain(&meter->transfer);
 }
 
+static int on_poll(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	capture_go_on(meter->capture);
+	return drain(meter);
+}
+
 static void tell_interval(struct meter *meter)
 {
 	struct account_sum sum = account_next_interval(&meter->account);
@@ -97,13 +105,24 @@ static void tell_interval(struct meter *meter)
 	meter->interval_start_ns = now_ns;
 }
 
+static int retire(struct meter *meter)
+{
+	int r;
+
+	live_moving(meter->watch.live);
+	r = capture_retire(meter->capture);
+	live_moved(meter->watch.live);
+	return r;
+}
+
 static int on_interval(void *userdata)
 {
 	struct meter *meter = userdata;
-	int r = capture_retire(meter->capture);
+	int r = retire(meter);
 
 	if (r < 0)
 		return r;
+	capture_check_cgroup(meter->capture);
 	r = drain(meter);
 	account_write_state(&meter->account);
 	tell_interval(meter);
@@ -133,6 +152,14 @@ static int on_interfaces(void *userdata)
 	struct meter *meter = userdata;
 
 	capture_interfaces_changed(meter->capture);
+	return 0;
+}
+
+static int on_metered_cgroup(void *userdata)
+{
+	struct meter *meter = userdata;
+
+	capture_check_cgroup(meter->capture);
 	return 0;
 }
 
@@ -168,61 +195,6 @@ static int on_signal(void *userdata)
 	return 0;
 }
 
-static const char *const owner_names[] = {
-	[CAPTURE_OWNER_PROCESS] = "process",
-	[CAPTURE_OWNER_LOGIN] = "login",
-	[CAPTURE_OWNER_SOCKET] = "socket",
-};
-
-static int read_health(struct meter *meter, struct health *ret)
-{
-	const struct meter_settings *settings = meter->settings;
-	int r;
-
-	*ret = (struct health){
-		.pid = getpid(),
-		.instance = settings->instance ?: "",
-		.cgroup = meter->cgroup,
-		.records = settings->capture.records == CAPTURE_RECORDS_FLOW ? "flow" : "packet",
-		.owner = owner_names[capture_owner_policy(meter->capture)],
-		.interval_s = settings->interval_s,
-		.uptime_s = (monotonic_ns() - meter->start_ns) / 1000000000,
-		.kernel_memory = capture_memory(meter->capture),
-		.networks = meter->n_networks,
-		.persists = capture_persists(meter->capture),
-		.n_outputs = meter->outputs.n,
-	};
-	if ((r = privileges_read(&ret->held_privileges)) < 0)
-		return r;
-	memcpy(ret->kernels_packets, meter->account.kernels_packets, sizeof(ret->kernels_packets));
-	memcpy(ret->kernels_bytes, meter->account.kernels_bytes, sizeof(ret->kernels_bytes));
-	if ((r = capture_read_notes(meter->capture, &ret->notes)) < 0 ||
-	    (r = capture_read_audit(meter->capture, &ret->counted_before)) < 0)
-		return r;
-	outputs_status(&meter->outputs, ret->outputs);
-	if ((r = capture_read_held(meter->capture, &ret->held, &ret->held_twice)) < 0)
-		return r;
-	return capture_read_audit(meter->capture, &ret->counted);
-}
-
-static int on_control(void *userdata)
-{
-	_cleanup_free_ char *text = NULL;
-	struct meter *meter = userdata;
-	struct health health;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
-
-	if (file && read_health(meter, &health) == 0) {
-		health_write_json(&health, file);
-		health_write_text(&health, file);
-	}
-	if (file)
-		fclose(file);
-	control_answer(meter->control_fd, text ?: "", size);
-	return 0;
-}
-
 static int open_signals(struct meter *meter)
 {
 	sigset_t signals;
@@ -252,9 +224,7 @@ static int open_events(struct meter *meter)
 	if (r == 0 && meter->account.cgroups && cgroups_fd(meter->account.cgroups) >= 0)
 		r = loop_add(&meter->loop, cgroups_fd(meter->account.cgroups), EPOLLIN, on_cgroups,
 			     meter);
-	if (r == 0 && meter->control_fd >= 0)
-		r = loop_add(&meter->loop, meter->control_fd, EPOLLIN, on_control, meter);
-	return r < 0 ? log_error_errno(r, "watch interfaces, cgroups and status requests") : 0;
+	return r < 0 ? log_error_errno(r, "watch interfaces and cgroups") : 0;
 }
 
 /* Timers begin when the programs are attached. */
@@ -266,31 +236,18 @@ static int open_timers(struct meter *meter)
 
 	if ((r = loop_add(loop, capture_ring_fd(meter->capture), EPOLLIN | EPOLLET, drain, meter)) <
 		    0 ||
-	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, drain, meter)) < 0 ||
+	    (r = loop_add_timer(loop, POLL_INTERVAL_MS, POLL_INTERVAL_MS, on_poll, meter)) < 0 ||
 	    (r = loop_add_timer(loop, settings->interval_s * 1000, settings->interval_s * 1000,
 				on_interval, meter)) < 0 ||
+	    (capture_cgroup_fd(meter->capture) >= 0 &&
+	     (r = loop_add(loop, capture_cgroup_fd(meter->capture), EPOLLIN, on_metered_cgroup,
+			   meter)) < 0) ||
 	    (r = notify_watch(loop)) < 0)
 		return log_error_errno(r, "set up the timers");
 	if (!settings->duration_s)
 		return 0;
 	r = loop_add_timer(loop, settings->duration_s * 1000, 0, on_duration, meter);
 	return r < 0 ? log_error_errno(r, "set up the timer of the duration") : 0;
-}
-
-/* A meter works without its control socket; `status` does not. */
-static void open_control(struct meter *meter)
-{
-	const char *instance = meter->settings->instance;
-	int r;
-
-	if (!instance)
-		return;
-	r = control_listen(instance, &meter->control_fd);
-	if (r < 0)
-		log_warning_errno(r,
-				  "listen at " CONTROL_DIRECTORY "/%s.sock; there will be no "
-				  "status",
-				  instance);
 }
 
 /* After the detaching: read to the end, waiting for room where an output is slow. 1; 0: it is not to be
@@ -311,7 +268,7 @@ static int drain_to_the_end(struct meter *meter, uint64_t deadline_ns)
 		}
 		if (r <= 0 || retired == 2)
 			return r;
-		r = capture_retire(meter->capture);
+		r = retire(meter);
 		if (r < 0)
 			return r;
 	}
@@ -325,6 +282,7 @@ static int stop(struct meter *meter, int result)
 	int r;
 
 	notify_stopping();
+	watch_stop(&meter->watch);
 	capture_detach(meter->capture);
 	meter->transfer.has_last = capture_persists(meter->capture);
 	meter->transfer.spans_left = TRANSFER_LAST_SPANS;
@@ -337,7 +295,7 @@ static int stop(struct meter *meter, int result)
 	}
 	failed = r < 0; /* the next meter goes on with what is left */
 	result = result < 0 ? result : r < 0 ? r : 0;
-	r = read_health(meter, &health);
+	r = watch_read_health(&meter->watch, &health);
 	result = result < 0 ? result : r;
 	tell_interval(meter);
 	hung = outputs_stop(&meter->outputs, deadline_ns, health.outputs) == -ETIMEDOUT;
@@ -352,7 +310,6 @@ static int stop(struct meter *meter, int result)
 		capture_remove(meter->capture);
 	/* A thread that hangs in a system call can't be ended, only left. */
 	if (hung) {
-		control_close(meter->settings->instance, &meter->control_fd);
 		_exit(1);
 	}
 	return result;
@@ -360,9 +317,9 @@ static int stop(struct meter *meter, int result)
 
 static void meter_close(struct meter *meter)
 {
+	watch_close(&meter->watch);
 	capture_close(meter->capture);
 	outputs_close(&meter->outputs);
-	control_close(meter->settings->instance, &meter->control_fd);
 	loop_close(&meter->loop);
 	account_close(&meter->account);
 	close_fd(&meter->lock_fd);
@@ -399,6 +356,17 @@ static int open_capture(struct meter *meter, const struct identity *identity)
 	return capture_open(&meter->capture, &meter->capture_settings);
 }
 
+static int open_watch(struct meter *meter)
+{
+	struct watch *watch = &meter->watch;
+
+	watch->capture = meter->capture;
+	watch->account = &meter->account;
+	watch->outputs = &meter->outputs;
+	watch->cgroup = meter->cgroup;
+	return watch_open(watch, &meter->loop);
+}
+
 /* The order is confine.h's: each right is given up when it is needed no more. */
 static int open_all(struct meter *meter)
 {
@@ -406,12 +374,13 @@ static int open_all(struct meter *meter)
 	struct identity identity;
 	int r;
 
+	descriptors_raise_limit();
 	if ((r = outputs_verify_nic_id(settings->nic_id)) < 0 || (r = features_require()) < 0 ||
 	    (r = open_instance(meter)) < 0 || (r = confine_join(settings, &identity)) < 0 ||
 	    (r = open_capture(meter, &identity)) < 0 ||
 	    (r = cgroup_choose(settings->cgroup, &meter->cgroup)) < 0)
 		return r;
-	open_control(meter);
+	watch_listen(&meter->watch);
 	if ((r = confine_give(settings, meter->capture, &identity)) < 0 ||
 	    (r = confine_become(&identity)) < 0 || (r = load_networks(meter)) < 0 ||
 	    (r = accounts_open(&meter->account, meter->capture, settings)) < 0 ||
@@ -421,10 +390,14 @@ static int open_all(struct meter *meter)
 	    (r = accounts_open_state(&meter->account, meter->capture, &meter->outputs, settings)) <
 		    0)
 		return r;
+	r = open_watch(meter);
+	if (r < 0)
+		return r;
 	meter->transfer = (struct transfer){
 		.capture = meter->capture,
 		.account = &meter->account,
 		.outputs = &meter->outputs,
+		.live = meter->watch.live,
 	};
 	return capture_attach(meter->capture, meter->cgroup);
 }
@@ -435,9 +408,10 @@ static int start(struct meter *meter)
 	const struct meter_settings *settings = meter->settings;
 	int r;
 
-	if ((r = confine_lock(settings, &meter->outputs)) < 0 ||
+	if ((r = confine_lock(settings, meter->capture, &meter->outputs)) < 0 ||
 	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
-	    (r = outputs_start(&meter->outputs)) < 0 || (r = confine_calls()) < 0)
+	    (r = outputs_start(&meter->outputs)) < 0 || (r = watch_start(&meter->watch)) < 0 ||
+	    (r = confine_calls()) < 0)
 		return r;
 	return settings->capture.left_over_only ? 0 : open_timers(meter);
 }
@@ -462,9 +436,11 @@ int meter_run(const struct meter_settings *settings)
 		.settings = settings,
 		.account.clock.fd = -1,
 		.loop.epoll_fd = -1,
-		.control_fd = -1,
 		.lock_fd = -1,
-		.start_ns = monotonic_ns(),
+		.watch = { .settings = settings,
+			   .start_ns = monotonic_ns(),
+			   .listen_fd = -1,
+			   .loop_fd = -1 },
 	};
 	int r = open_all(&meter);
 

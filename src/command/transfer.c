@@ -53,6 +53,7 @@ static int read_span(struct transfer *transfer)
 		if (r >= 0) {
 			transfer->span_is_read = r > 0;
 			transfer->span_records += batch->n;
+			live_add(transfer->live, batch);
 			outputs_push(transfer->outputs, batch);
 		}
 		batch_unref(batch);
@@ -77,7 +78,23 @@ static int begin_span(struct transfer *transfer)
 	transfer->span_is_read = false;
 	transfer->span_records = 0;
 	account_begin(transfer->account, transfer->span.number);
+	live_begin(transfer->live, &transfer->span);
 	return 1;
+}
+
+static int commit(struct transfer *transfer)
+{
+	bool moving = transfer->span.in_tables;
+	int r;
+
+	if (moving)
+		live_moving(transfer->live);
+	r = capture_commit(transfer->capture);
+	if (r == 0)
+		live_commit(transfer->live);
+	if (moving)
+		live_moved(transfer->live);
+	return r;
 }
 
 int transfer_drain(struct transfer *transfer)
@@ -93,7 +110,7 @@ int transfer_drain(struct transfer *transfer)
 		if (!transfer->span_is_read ||
 		    (!transfer->in_a_hurry && !outputs_settle(transfer->outputs)))
 			return 0;
-		r = capture_commit(transfer->capture);
+		r = commit(transfer);
 		if (r < 0)
 			return r;
 		account_commit(transfer->account);

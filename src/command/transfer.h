@@ -9,11 +9,13 @@
 #include "account/account.h"
 #include "capture/capture.h"
 #include "command/outputs.h"
+#include "live/live.h"
 
 struct transfer {
 	struct capture *capture; /* the caller's, as the next two */
 	struct account *account;
 	struct outputs *outputs;
+	struct live *live;	  /* likewise; NULL: there are no live numbers */
 	struct capture_span span; /* that is under way, if in_span */
 	bool in_span, span_is_read;
 	uint64_t span_records;

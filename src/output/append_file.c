@@ -177,6 +177,7 @@ static int make_file(int directory_fd, const char *name, const struct append_pol
 static int open_or_make(int directory_fd, const char *name, const struct append_policy *policy,
 			char *words, size_t size)
 {
+	char error[128];
 	struct stat status;
 	int r, fd;
 
@@ -202,7 +203,7 @@ static int open_or_make(int directory_fd, const char *name, const struct append_
 	if (r != -EPERM && r != -EACCES && r != -ETXTBSY)
 		return r;
 	snprintf(words, size, "can't be opened to write and read (%s): look at lsattr and its mode",
-		 strerrordesc_np(-r));
+		 strerror_r(-r, error, sizeof(error)));
 	return -EPERM;
 }
 

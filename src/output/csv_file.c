@@ -110,9 +110,12 @@ int csv_file_has(struct csv_file *file, const struct csv_folder *folder,
 static bool is_users_doing(int error, const struct csv_folder *folder, char *words,
 			   size_t words_size)
 {
+	char text[128];
+
 	if (folder->owner != CSV_OWNER_USER || (error != -EFBIG && error != -EDQUOT))
 		return false;
-	snprintf(words, words_size, "can't be written to (%s)", strerrordesc_np(-error));
+	snprintf(words, words_size, "can't be written to (%s)",
+		 strerror_r(-error, text, sizeof(text)));
 	return true;
 }
 

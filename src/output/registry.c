@@ -10,7 +10,8 @@
 /* One line an output. OUTPUT(csv) means: src/output/csv.c defines csv_output. */
 #define OUTPUTS(OUTPUT) \
 	OUTPUT(csv)     \
-	OUTPUT(json)
+	OUTPUT(json)    \
+	OUTPUT(spool)
 
 #define DECLARE(name) extern const struct traffic_output_type name##_output;
 #define ENTRY(name)   &name##_output,

@@ -7,6 +7,7 @@
 #ifdef HAVE_LIBCAP_NG
 
 #include <cap-ng.h>
+#include <sys/prctl.h>
 
 bool capabilities_built(void)
 {
@@ -58,8 +59,8 @@ int capabilities_lock(uint64_t kept)
 	r = choose(kept, kept);
 	if (r < 0 || capng_apply(CAPNG_SELECT_CAPS))
 		return r < 0 ? r : -EPERM;
-	capng_clear(CAPNG_SELECT_AMBIENT);
-	return capng_apply(CAPNG_SELECT_AMBIENT) ? -EPERM : 0;
+	/* libcap-ng before 0.8 knows no ambient set. */
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ? -errno : 0;
 }
 
 const char *capability_name(unsigned int capability)

@@ -17,7 +17,7 @@ static void notify(const char *state)
 	int r = sd_notify(0, state);
 
 	if (r < 0)
-		log_debug("the service manager is not told '%s': %s", state, strerrordesc_np(-r));
+		log_write(LOG_LEVEL_DEBUG, r, "tell the service manager '%s'", state);
 }
 
 void notify_ready(void)

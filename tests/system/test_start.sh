@@ -12,7 +12,10 @@ cd "$(dirname "$0")/../.." || exit 1
 PATH=$PATH:/usr/sbin:/sbin
 net=tm-start-$$
 pin=/sys/fs/bpf/tm-start-$$
-fixture_undo() { rm -f "$pin"; }
+fixture_undo() {
+	rm -f "$pin"
+	rmdir "$cgroup/session/job" "$cgroup/session" "$cgroup/below" 2>/dev/null || :
+}
 fixture start "$net"
 
 begin() {
@@ -123,7 +126,7 @@ exclusive() {
 	bpftool prog load "$work/all.o" "$pin" type cgroup/skb || fail "not loaded"
 	mkdir "$cgroup/below"
 	bpftool cgroup attach "$cgroup" egress pinned "$pin"
-	for path in "$cgroup" "$cgroup/below/"; do
+	for path in "$cgroup" "$cgroup/below"; do
 		"$METER" run --instance "$meter_instance" --cgroup "$path" --output "csv:$work" 2>"$work/log" &&
 			fail "it has started"
 		assert_contains "whose fault it is" \
@@ -138,6 +141,48 @@ exclusive() {
 	rmdir "$cgroup/below"
 }
 
+# What the meter does of it, in a cgroup of its own below $cgroup/session.
+job=
+job_send() { # PACKETS
+	in_cgroup "$job" "$TRAFFIC" udp-send --to 127.0.0.1 9 --count "$1" --size 972 >"$work/sent"
+}
+
+says() { grep -cE "$1" "$work/log"; }
+said_times() { [ "$(says "$1")" -ge "$2" ]; }
+gone='is gone; nothing is metered until it is there again'
+back='is there again: metering it'
+
+# A restarted service, a new session: the same path, another cgroup; also with those above it.
+comes_again() { # OPTION...
+	local code
+	begin
+	job=$cgroup/session/job
+	mkdir -p "$job"
+	meter_start "$work/log" "$METER" run --cgroup "$job" --output "csv:$work" --interval 1 "$@"
+	job_send 100
+	rmdir "$job"
+	wait_until 10 said_times "$gone" 1
+	code=0
+	meter_status >"$work/status" || code=$?
+	assert_equal "status' exit code while it is gone" 1 "$code"
+	assert_equal "problem" 1 "$(json_value 'len(status["problems"])' <"$work/status")"
+	assert_contains "in words" '^problem: .*cgroup is gone' \
+		"$("$METER" status --instance "$meter_instance")"
+	mkdir "$job"
+	wait_until 10 said_times "$back" 1
+	meter_status >"$work/status" || fail "not healthy: $(cat "$work/status")"
+	job_send 200
+	rmdir "$job" "$cgroup/session"
+	wait_until 10 said_times "$gone" 2
+	mkdir -p "$job"
+	wait_until 10 said_times "$back" 2
+	job_send 400
+	meter_stop || fail "exit code: $(cat "$work/log")"
+	assert_equal "bytes out" 700000 "$(csv_sum out 2 "$work"/*_0.log)"
+	assert_contains "closing line" 'lost 0 bytes; audit: 0 bytes unaccounted' "$(cat "$work/log")"
+	rmdir "$job" "$cgroup/session"
+}
+
 ip netns add "$net" 2>/dev/null
 run_test "started without descriptor 2" closed 2
 run_test "started without descriptors 1 and 2" closed 12
@@ -148,4 +193,6 @@ run_test "JOURNAL_STREAM of another program" journal_stream
 run_test "-h is --help" short_help
 run_test "inside ip netns exec" netns_exec
 run_test "a program that allows no other one" exclusive
+run_test "the metered cgroup goes and comes again" comes_again
+run_test "the metered cgroup goes and comes again, packet records" comes_again --records packet
 end_tests

@@ -140,6 +140,7 @@ under_flood() { # packet|flow
 		for i in range(200):
 		    with socket.socket(socket.AF_UNIX) as client:
 		        client.connect(sys.argv[1])
+		        client.sendall(b"status\n")
 		        status = json.loads(client.makefile().readline())
 		        differences += status["outputs"][0]["unaccounted_bytes"] != 0
 		print(differences)
