@@ -76,7 +76,7 @@ int accounts_start(struct account *account, const struct meter_settings *setting
 	int r = account->owners ? owners_start(account->owners, event_fd) : 0;
 
 	if (r < 0)
-		return log_error_errno(r, "start the thread that looks up owners");
+		return log_error_errno(r, "start a thread for the look-up of owners");
 	return settings->state_directory
 		       ? account_start_state(account, settings->state_directory, settings->instance)
 		       : 0;
