@@ -150,13 +150,19 @@ uint32_t libsubid_owner(struct libsubid *libsubid, uint32_t uid)
 	if (uid < SUBUID_FIRST)
 		return uid;
 	range = uid_ranges_find(&libsubid->owners, uid);
-	if (range)
-		return range->value;
+	if (range && range->value == uid)
+		return uid;
 
-	if (libsubid->owners.n >= ANSWERS_MAX)
+	if (libsubid->owners.n >= ANSWERS_MAX && !range)
 		libsubid_forget(libsubid);
-	/* Most uids that come here are people's own, and those cost one look-up. */
-	if (!names_user(libsubid->names, uid, now_s()))
+	/* Most uids that come here are people's own: those cost one look-up, and are nobody else's though
+	 * they lie in a range. */
+	if (names_user(libsubid->names, uid, now_s())) {
+		if (!range)
+			(void)uid_ranges_add(&libsubid->owners, uid, uid, uid);
+		return uid;
+	}
+	if (!range)
 		r = learn(libsubid, uid);
 	range = uid_ranges_find(&libsubid->owners, uid);
 	if (range)

@@ -4,9 +4,10 @@
  * login nodes name thousands of users, most of whom never run a container, and each may be a
  * question to a directory server.
  *
- * The file is believed: a range that holds the uid of a real user (above SUBUID_FIRST) charges that
- * user's traffic to the range's owner. Who was given a range may act as any uid in it, so the two
- * can't be told apart, and asking passwd would cost a look-up for each uid.
+ * Directory servers hand out uids that lie in ranges of the file, whose defaults begin at 100000. A uid
+ * that has a name is a person's, whatever range holds it: containers' uids have none outside of them.
+ * That costs a look-up for each uid of a range, remembered for some minutes. Where it fails the uid counts
+ * as one without a name, as it does in all but a few machines.
  */
 #include "account/subuid.h"
 
@@ -15,14 +16,17 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "account/libsubid.h"
 #include "account/subuid_file.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/names.h"
 
 struct subuid {
 	char *path;
+	struct names *names;	   /* of uids that lie in a range */
 	struct libsubid *libsubid; /* NULL: the file is read */
 	struct subuid_file file;
 	int error; /* told of reading it */
@@ -60,7 +64,8 @@ int subuid_open(struct subuid **ret, const char *path)
 	if (!subuid)
 		return -ENOMEM;
 	subuid->path = strdup(path);
-	if (!subuid->path)
+	subuid->names = names_new();
+	if (!subuid->path || !subuid->names)
 		return -ENOMEM;
 	if (strcmp(path, SUBUID_FILE) == 0) {
 		r = libsubid_open(&subuid->libsubid, LIBSUBID_NSSWITCH);
@@ -79,20 +84,21 @@ void subuid_close(struct subuid *subuid)
 		return;
 	libsubid_close(subuid->libsubid);
 	subuid_file_free(&subuid->file);
+	names_free(subuid->names);
 	free(subuid->path);
 	free(subuid);
 }
 
-void subuid_refresh(struct subuid *subuid)
+bool subuid_refresh(struct subuid *subuid)
 {
 	if (subuid->libsubid) {
 		libsubid_expire(subuid->libsubid);
-		return;
+		return false;
 	}
 	for (size_t i = 0; i < subuid->file.n_lines; i++)
 		subuid->file.lines[i].asked = false;
-	if (subuid->error || subuid_file_has_changed(&subuid->file, subuid->path))
-		(void)read_again(subuid);
+	return (subuid->error || subuid_file_has_changed(&subuid->file, subuid->path)) &&
+	       read_again(subuid) == 0;
 }
 
 /* 1: found, 0: there is no such user, or an error. */
@@ -132,6 +138,14 @@ static void look_up(struct subuid *subuid, struct subuid_line *line)
 				subuid->path, line->number, line->name);
 }
 
+static bool has_name(struct subuid *subuid, uint32_t uid)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return names_user(subuid->names, uid, (uint64_t)now.tv_sec);
+}
+
 uint32_t subuid_owner(struct subuid *subuid, uint32_t uid)
 {
 	const struct uid_range *range;
@@ -142,7 +156,7 @@ uint32_t subuid_owner(struct subuid *subuid, uint32_t uid)
 	if (subuid->libsubid)
 		return libsubid_owner(subuid->libsubid, uid);
 	range = uid_ranges_find(&subuid->file.ranges, uid);
-	if (!range)
+	if (!range || has_name(subuid, uid))
 		return uid;
 	line = &subuid->file.lines[range->value];
 	if (!line->known && !line->asked)

@@ -9,6 +9,7 @@
 #ifndef ACCOUNT_SUBUID_H
 #define ACCOUNT_SUBUID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SUBUID_FILE "/etc/subuid"
@@ -24,12 +25,13 @@ struct subuid;
 int subuid_open(struct subuid **ret, const char *path);
 void subuid_close(struct subuid *subuid);
 
-/* The owner of the range that holds the uid; the uid itself where there is none, or the owner has
- * no uid. May look up a user name the first time that a range is met. */
+/* The owner of the range that holds the uid; the uid itself where there is none, where the uid has a name
+ * of its own (getpwuid), or the owner has no uid. Looks up names, which may take as long as a directory
+ * server does, the first time that a range or a uid of one is met. */
 uint32_t subuid_owner(struct subuid *subuid, uint32_t uid);
 
 /* To be called now and then: reads the file again if it has changed, has names looked up again that
- * had no uid, and forgets after some minutes what libsubid said. */
-void subuid_refresh(struct subuid *subuid);
+ * had no uid, and forgets after some minutes what libsubid said. Returns whether the file was read again. */
+bool subuid_refresh(struct subuid *subuid);
 
 #endif

@@ -6,10 +6,15 @@
  * A task uses a socket for sure where an egress hook runs inside its system call:
  *	TCP, SCTP	when the socket's lock is owned. Softirqs back off from an owned socket, so the
  *			current task is the one inside send, recv, connect or close. Downloads come
- *			there too: reading sends window updates.
+ *			there too: reading sends window updates. A listening TCP socket tells nothing:
+ *			softirqs answer a SYN without its lock, whoever is in accept() at the time.
  *	UDP, raw	always.
  * A kernel thread is never an owner, and a socket of the kernel's own has none: it sends from
  * softirqs, and in the tasks of whoever comes along.
+ *
+ * The user is the process's real uid, as a set-user-ID program works for who has started it. Where that
+ * is root's it is the uid for access to files, which follows the effective one: file servers and the like
+ * serve a user by taking that on.
  */
 #ifndef BPF_OWNER_BPF_H
 #define BPF_OWNER_BPF_H
@@ -24,6 +29,10 @@
 #include "socket.bpf.h"
 
 #define PF_KTHREAD 0x00200000
+#define TCP_LISTEN 10
+
+/* How long a program's name may be an old one: 2^8 ticks, 0.26 to 2.6 s. */
+#define OWNER_EPOCH_BITS 8
 
 static __always_inline bool owner_in_system_call(struct bpf_sock *sk, __u64 socket)
 {
@@ -32,7 +41,9 @@ static __always_inline bool owner_in_system_call(struct bpf_sock *sk, __u64 sock
 	if (socket & SOCKET_DATAGRAM)
 		return true;
 	tcp = (struct sock *)bpf_skc_to_tcp_sock(sk);
-	return tcp ? tcp->sk_lock.owned : BPF_CORE_READ(raw, sk_lock.owned);
+	if (!tcp)
+		return BPF_CORE_READ(raw, sk_lock.owned);
+	return tcp->sk_lock.owned && sk->state != TCP_LISTEN;
 }
 
 /* A pointer's low half as a number: the verifier lets no arithmetic be done with pointers, but knows
@@ -46,10 +57,23 @@ static __always_inline __u64 owner_low_half(const void *pointer)
 }
 
 /* A task's credentials and cgroups in one word, of which the low halves of the addresses are enough:
- * where those of other ones are equal, the uid, which is compared as well, has yet to be the same. */
+ * where those of other ones are equal, the uids, which are compared as well, have yet to be the same. With
+ * the time in it, so that all is read again now and then: a process may take another name. */
 static __always_inline __u64 owner_task_word(const void *cred, const void *cgroups)
 {
-	return owner_low_half(cred) << 32 | owner_low_half(cgroups);
+	__u32 epoch = bpf_jiffies64() >> OWNER_EPOCH_BITS;
+
+	return owner_low_half(cred) << 32 | (owner_low_half(cgroups) ^ epoch);
+}
+
+/* The process's name is its first thread's: others may have names of their own. Never empty, which is
+ * for where no process was seen. */
+static __always_inline void owner_read_program(struct owner *owner,
+					       const struct task_struct *leader)
+{
+	bpf_probe_read_kernel(owner->program, sizeof(owner->program), leader->comm);
+	if (!owner->program[0])
+		owner->program[0] = '?';
 }
 
 /* Who is charged by the policy. */
@@ -63,21 +87,23 @@ static __always_inline __u32 owner_charged(__u32 uid, __u32 login_uid)
 static __always_inline bool owner_refresh(struct remembered *kept, __u32 *ret_uid)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 word = owner_task_word(task->cred, task->cgroups);
-	__u32 uid = task->cred->uid.val, login_uid = METER_NO_UID;
+	const struct cred *cred = task->cred;
+	__u64 word = owner_task_word(cred, task->cgroups);
+	__u32 uid = cred->uid.val, login_uid = METER_NO_UID;
 
-	if (settings.owner == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
+	if (!uid)
+		uid = cred->fsuid.val;
+	if (bpf_core_field_exists(task->loginuid))
 		login_uid = task->loginuid.val;
 	*ret_uid = owner_charged(uid, login_uid);
-	if (kept->task == word && kept->owner.uid == uid)
+	if (kept->task == word && kept->owner.uid == uid && kept->owner.login_uid == login_uid)
 		return true;
 	if (task->flags & PF_KTHREAD)
 		return false;
 	kept->owner.uid = uid;
-	kept->owner.login_uid =
-		bpf_core_field_exists(task->loginuid) ? task->loginuid.val : METER_NO_UID;
+	kept->owner.login_uid = login_uid;
 	kept->owner.cgroup = task->cgroups->dfl_cgrp->kn->id;
-	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), task->comm);
+	owner_read_program(&kept->owner, task->group_leader);
 	kept->task = word;
 	return true;
 }
@@ -90,19 +116,19 @@ static __always_inline bool owner_refresh_probed(struct remembered *kept, __u32 
 	__u64 word = owner_task_word(cred, BPF_CORE_READ(task, cgroups));
 	__u32 uid = BPF_CORE_READ(cred, uid.val), login_uid = METER_NO_UID;
 
-	if (settings.owner == METER_OWNER_LOGIN && bpf_core_field_exists(task->loginuid))
+	if (!uid)
+		uid = BPF_CORE_READ(cred, fsuid.val);
+	if (bpf_core_field_exists(task->loginuid))
 		login_uid = BPF_CORE_READ(task, loginuid.val);
 	*ret_uid = owner_charged(uid, login_uid);
-	if (kept->task == word && kept->owner.uid == uid)
+	if (kept->task == word && kept->owner.uid == uid && kept->owner.login_uid == login_uid)
 		return true;
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return false;
 	kept->owner.uid = uid;
-	kept->owner.login_uid = METER_NO_UID;
-	if (bpf_core_field_exists(task->loginuid))
-		kept->owner.login_uid = BPF_CORE_READ(task, loginuid.val);
+	kept->owner.login_uid = login_uid;
 	kept->owner.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	bpf_probe_read_kernel(kept->owner.program, sizeof(kept->owner.program), task->comm);
+	owner_read_program(&kept->owner, BPF_CORE_READ(task, group_leader));
 	kept->task = word;
 	return true;
 }

@@ -124,36 +124,67 @@ typedef struct {
 typedef struct {
 	int owned;
 } CO_RE socket_lock_t;
+struct list_head {
+	struct list_head *next;
+} CO_RE;
 
 struct user_namespace {
-	int level; /* 0: the first one, which all others are nested in */
+	int level;    /* 0: the first one, which all others are nested in */
+	kuid_t owner; /* who made it, as the first one sees them */
+} CO_RE;
+
+struct ns_common {
+	unsigned int inum; /* as stat(2) shows it of /proc/PID/ns/net */
 } CO_RE;
 
 struct net {
+	struct ns_common ns;
 	struct user_namespace *user_ns; /* that owns the network namespace */
+	struct list_head dev_base_head; /* its interfaces */
 } CO_RE;
 
 typedef struct {
 	struct net *net; /* only with CONFIG_NET_NS */
 } CO_RE possible_net_t;
 
+struct rtnl_link_ops {
+	const char *kind;
+} CO_RE;
+
+struct net_device {
+	struct list_head dev_list; /* in the network namespace's */
+	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
+} CO_RE;
+
 struct sock_common {
 	possible_net_t skc_net;
 } CO_RE;
+
+struct socket;
 
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	kuid_t sk_uid;
+	struct socket *sk_socket; /* NULL: nobody has accepted it yet, or it was closed */
 	__u8 sk_kern_sock : 1;
 } CO_RE;
 
 struct tcp_sock {
 	__u8 is_mptcp : 1; /* only with CONFIG_MPTCP */
+	__u8 syn_smc : 1;  /* only with CONFIG_SMC */
+} CO_RE;
+
+/* What a program's context stands for. */
+struct sk_buff {
+	unsigned int sender_cpu;    /* only with CONFIG_XPS */
+	__u16 inner_network_header; /* of what a tunnel has wrapped, as an offset; 0: nothing */
 } CO_RE;
 
 struct cred {
 	kuid_t uid;
+	kuid_t fsuid;
 } CO_RE;
 
 struct kernfs_node {
@@ -173,6 +204,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	kuid_t loginuid; /* only with CONFIG_AUDIT */
+	struct task_struct *group_leader;
 	char comm[16];
 } CO_RE;
 

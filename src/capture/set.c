@@ -82,6 +82,7 @@ void set_close(struct set *set)
 		return;
 	ring_close(&set->ring);
 	recent_close(&set->recent);
+	join_end(&set->join);
 	tables_close(&set->flows);
 	tables_close(&set->users);
 	percpu_close(&set->audit);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/join.h"
 #include "capture/journal.h"
 #include "capture/percpu.h"
 #include "capture/pins.h"
@@ -43,6 +44,7 @@ struct set {
 	int fds[SET_MAPS];
 	struct ring ring;
 	struct recent recent;
+	struct join join;
 	struct tables flows, users;
 	struct percpu audit;
 	struct journal_set *taken; /* the journal's */

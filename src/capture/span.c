@@ -39,10 +39,10 @@ static int begin(struct span *span, struct set *set, const struct journal_span *
 
 	*span = (struct span){
 		.set = set,
-		.kind = (enum journal_kind)record->kind,
-		.recent = record->recent,
-		.flows = record->flows,
-		.users = record->users,
+		.kind = record->kind == JOURNAL_RING ? JOURNAL_RING : JOURNAL_TABLES,
+		.recent = journal_which(&record->recent),
+		.flows = journal_which(&record->flows),
+		.users = journal_which(&record->users),
 	};
 	if (span->kind == JOURNAL_RING) {
 		ring_rewind(&set->ring);
@@ -52,6 +52,7 @@ static int begin(struct span *span, struct set *set, const struct journal_span *
 	set->recent.n = 0;
 	if (span->recent >= 0)
 		r = recent_read(&set->recent, span->recent);
+	join_begin(&set->join);
 	tables_read(&set->flows, span->flows);
 	tables_read(&set->users, span->users);
 	begin_totals(span, record);
@@ -134,23 +135,75 @@ static int next_of_ring(struct span *span, struct traffic_record *ret)
 	return r < 0 ? log_error_errno(r, "read a record of %zu bytes from the ring", size) : 1;
 }
 
-static int next_of_tables(struct span *span, struct traffic_record *ret)
+/* The next flow of the tables and the recent ones: 1, 0 or an error. Good until the next call. */
+static int next_flow(struct set *set, const struct flow_key **ret_key,
+		     const struct flow_value **ret_value)
 {
-	struct set *set = span->set;
 	const struct recent_flow *left;
 	const void *key, *value;
 	int r = tables_next(&set->flows, &key, &value);
 
-	if (r > 0) {
-		recent_add_to(&set->recent, key, set->flows.value);
-		return decode_flow(key, value, ret) ?: 1;
-	}
 	if (r < 0)
 		return r;
+	if (r > 0) {
+		recent_add_to(&set->recent, key, set->flows.value);
+		*ret_key = key;
+		*ret_value = value;
+		return 1;
+	}
 	left = recent_next(&set->recent);
-	if (left)
-		return decode_flow(&left->key, &left->value, ret) ?: 1;
-	r = tables_next(&set->users, &key, &value);
+	if (!left)
+		return 0;
+	*ret_key = &left->key;
+	*ret_value = &left->value;
+	return 1;
+}
+
+/* Show all flows to those that were kept; of the recent ones those too that were added to the table's. */
+static int join_flows(struct span *span)
+{
+	struct set *set = span->set;
+	const void *key, *value;
+	int r;
+
+	set->join.joined = true;
+	if (!set->join.n)
+		return 0;
+	tables_read(&set->flows, span->flows);
+	while ((r = tables_next(&set->flows, &key, &value)) > 0)
+		join_see(&set->join, key, value);
+	for (size_t i = 0; r == 0 && i < set->recent.n; i++)
+		join_see(&set->join, &set->recent.flows[i].key, &set->recent.flows[i].value);
+	return r;
+}
+
+static int next_of_flows(struct span *span, struct traffic_record *ret)
+{
+	struct set *set = span->set;
+	const struct flow_value *value;
+	const struct flow_key *key;
+	int r = 0;
+
+	while (!set->join.joined && (r = next_flow(set, &key, &value)) > 0) {
+		r = join_keep(&set->join, key, value);
+		if (r <= 0)
+			return r < 0 ? r : (decode_flow(key, value, ret) ?: 1);
+	}
+	if (r == 0 && !set->join.joined)
+		r = join_flows(span);
+	if (r < 0)
+		return r;
+	return join_next(&set->join, &key, &value) ? (decode_flow(key, value, ret) ?: 1) : 0;
+}
+
+static int next_of_tables(struct span *span, struct traffic_record *ret)
+{
+	const void *key, *value;
+	int r = next_of_flows(span, ret);
+
+	if (r != 0)
+		return r;
+	r = tables_next(&span->set->users, &key, &value);
 	if (r != 0)
 		return r > 0 ? (decode_user(key, value, ret) ?: 1) : r;
 	if (!span->n_totals)
@@ -180,16 +233,17 @@ int span_next(struct span *span, struct traffic_record *ret)
 int span_clear(struct set *set, struct journal *journal)
 {
 	const struct journal_span *record = journal_unfinished(journal);
-	int r = 0;
+	int recent = journal_which(&record->recent), flows = journal_which(&record->flows),
+	    users = journal_which(&record->users), r = 0;
 
 	if (record->kind == JOURNAL_RING)
 		ring_release(&set->ring, record->ring_end);
-	if (record->recent >= 0)
-		r = recent_empty(&set->recent, record->recent);
-	if (r == 0 && record->flows >= 0)
-		r = tables_empty(&set->flows, record->flows);
-	if (r == 0 && record->users >= 0)
-		r = tables_empty(&set->users, record->users);
+	if (recent >= 0)
+		r = recent_empty(&set->recent, recent);
+	if (r == 0 && flows >= 0)
+		r = tables_empty(&set->flows, flows);
+	if (r == 0 && users >= 0)
+		r = tables_empty(&set->users, users);
 	if (r < 0)
 		return log_error_errno(r, "empty the flow and user tables");
 	journal_end(journal);
@@ -213,6 +267,7 @@ int span_commit(struct span *span, struct journal *journal)
 		after.totals_extra_packets[i] = record->set_after.totals_extra_packets[i];
 	}
 	journal_commit(journal, set->ring.position, &after);
+	join_end(&set->join);
 	span->set = NULL;
 	return span_clear(set, journal);
 }

@@ -4,6 +4,7 @@
 #define OUTPUT_JSON_ROW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <traffic_meter/record.h>
@@ -21,6 +22,9 @@
  * user: the uid's name, any bytes; NULL: not known. batch: struct traffic_output's. Returns the end. */
 char *json_row_append(char *to, const struct traffic_record *record, const char *user,
 		      uint64_t batch);
+
+/* Can a line begin with these n bytes? */
+bool json_row_begins(const char *text, size_t n);
 
 /* Which record a line was: one of a batch and no other. */
 struct json_place {

@@ -96,8 +96,44 @@ run_unshared() {
 test_skipped() {
 	start
 	run_unshared
+	run_inner_veth
 	meter_stop
 	assert_equal "bytes out" 0 "$(($(bytes_of out "$uid") + $(bytes_of_others out "$uid")))"
+}
+
+# A container's network to which root leads a veth pair, as nspawn, Incus and lxc-user-nic do: what moves there is
+# routed, and nobody carries it. The unprivileged half waits for its interface.
+run_routed() { # COMMAND...: which runs unshare
+	: >"$work/inside"
+	chmod 0666 "$work/inside"
+	in_cgroup_start "$cgroup" "$@" unshare -Urn sh -c 'echo ready >"$1" || exit
+		until ip link show dev c0 >/dev/null 2>&1; do sleep 0.05; done
+		ip addr add 10.79.0.2/24 dev c0 && ip link set lo up && ip link set c0 up &&
+			ip neigh add 10.79.0.1 lladdr 02:00:00:00:00:01 dev c0 nud permanent &&
+			exec "$0" udp-send --to 10.79.0.1 9001 --count 100 --size 1000' \
+		"$TRAFFIC" "$work/inside" >"$work/routed" 2>&1
+	wait_until 20 grep -q ready "$work/inside"
+	ip -n "$outside" link add c1 type veth peer name c0 netns $started_pid
+	ip -n "$outside" link set c1 up
+	wait "$started_pid" || fail "the container: $(cat "$work/routed")"
+}
+
+test_routed() { # UID [COMMAND...]
+	start
+	run_routed "${@:2}"
+	meter_stop
+	rm -f "$work"/out/*_none.log # what the kernel asks its neighbours
+	assert_equal "bytes out of uid $1" $((100 * 1028)) "$(bytes_of out "$1")"
+	assert_equal "bytes out of others" 0 "$(bytes_of_others out "$1")"
+}
+
+# Between networks of a user's own: only a helper leads out of them.
+run_inner_veth() {
+	as_user unshare -Urn sh -c 'ip link add c0 type veth peer name c1 && ip addr add 10.79.0.2/24 dev c0 &&
+		ip link set c0 up && ip link set c1 up &&
+		ip neigh add 10.79.0.1 lladdr 02:00:00:00:00:01 dev c0 nud permanent &&
+		"$0" udp-send --to 10.79.0.1 9001 --count 100 --size 1000' "$TRAFFIC" >"$work/sent" 2>&1 ||
+		fail "unshare: $(cat "$work/sent")"
 }
 
 # Charged to the user and not to root, which is who it is in there.
@@ -146,6 +182,9 @@ ip -n "$inside" route add default via 10.77.0.2
 run_test "a rootless network through pasta is the user's, once" test_pasta
 run_test "a rootless network's own traffic is left out" test_skipped
 run_test "a rootless network's own traffic, counted, is the user's" test_counted
+run_test "a network of a user namespace that root has made" test_routed 0
+run_test "a user's network, to which root leads a veth pair" test_routed "$uid" \
+	setpriv --reuid "$uid" --regid "$uid" --clear-groups
 run_test "a subordinate uid is charged to its owner" test_subordinate
 run_test "nobody is a user of his own" test_nobody
 end_tests

@@ -53,6 +53,31 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
 	return 0;
 }
 
+/* A person whose uid a directory server has handed out. Low ones are the machine's own. */
+#define ANNA	   108472
+#define LATE_COMER 108473
+
+int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **found)
+{
+	struct passwd *of_the_machine;
+
+	(void)buffer, (void)size;
+	*found = NULL;
+	if (uid == ANNA) {
+		*entry = (struct passwd){ .pw_name = (char *)"anna", .pw_uid = uid };
+		*found = entry;
+		return 0;
+	}
+	if (uid == LATE_COMER)
+		return EIO;
+	of_the_machine = uid < SUBUID_FIRST ? getpwuid(uid) : NULL;
+	if (of_the_machine) {
+		*entry = *of_the_machine;
+		*found = entry;
+	}
+	return 0;
+}
+
 /* Counts the walks through /proc. */
 DIR *opendir(const char *path)
 {
@@ -213,6 +238,20 @@ static void test_names(void **state)
 	host.n_asked = 0;
 	assert_owner(fixture, 100005, 1000);
 	assert_int_equal(host.n_asked, 0);
+}
+
+/* Whatever range holds the uid. */
+static void test_a_person_in_a_range(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_file(fixture, "1000:100000:65536\n");
+	assert_int_equal(open_file(fixture), 0);
+	assert_owner(fixture, ANNA, ANNA);
+	assert_owner(fixture, ANNA - 1, 1000);
+	assert_owner(fixture, ANNA, ANNA);
+	/* Where the directory server does not answer nothing is known of it. */
+	assert_owner(fixture, LATE_COMER, 1000);
 }
 
 /* Told when traffic comes, once a line; asked again after a refresh. */
@@ -537,9 +576,11 @@ static struct {
 
 static int source_ranges(const char *user, struct subid_range **ret)
 {
-	static const struct subid_range ranges[] = {
-		{ 3000000000, 65536 }, { 4294967290, 100 }, { 4294967296, 1 }, { 3100000000, 0 }
-	};
+	static const struct subid_range ranges[] = { { 3000000000, 65536 },
+						     { 4294967290, 100 },
+						     { 4294967296, 1 },
+						     { 3100000000, 0 },
+						     { 100000, 65536 } };
 
 	source.n_all++;
 	if (strcmp(user, source.user) != 0)
@@ -575,6 +616,10 @@ static void test_libsubid(void **state)
 	assert_int_equal(libsubid_owner(libsubid, 4294967290), geteuid());
 	assert_int_equal(libsubid_owner(libsubid, UINT32_MAX), geteuid());
 	assert_int_equal(source.n_user, 1);
+
+	/* In a range, and a person all the same: before the range is known, and after. */
+	assert_int_equal(libsubid_owner(libsubid, ANNA - 1), geteuid());
+	assert_int_equal(libsubid_owner(libsubid, ANNA), ANNA);
 
 	/* Nobody's: everybody is asked, once. */
 	assert_int_equal(libsubid_owner(libsubid, 3000065536), 3000065536);
@@ -614,6 +659,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_edges),
 		TEST(test_names),
+		TEST(test_a_person_in_a_range),
 		TEST(test_unknown_names),
 		TEST(test_low_uids_are_left_alone),
 		TEST(test_comments_and_broken_lines),
