@@ -9,6 +9,7 @@
 #include "command/meter.h"
 #include "live/live.h"
 #include "pipeline/outputs.h"
+#include "pipeline/transfer.h"
 #include "util/loop.h"
 
 struct watch {
@@ -17,6 +18,7 @@ struct watch {
 	struct capture *capture;
 	struct account *account;
 	const struct outputs *outputs;
+	const struct transfer *transfer;
 	const char *cgroup;
 	size_t n_networks;
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
