@@ -82,7 +82,7 @@ analyze-clang-tidy-bpf:
 	tests/lint/analyze clang-tidy-bpf $(bpf_cflags)
 
 $(filter-out %-bpf,$(analyzers:%=analyze-%)): analyze-%: $(O)/traffic_meter.skel.h
-	tests/lint/analyze $* $(all_cflags) -DNOT_BUILT='""'
+	tests/lint/analyze $* $(all_cflags) -DNOT_BUILT='""' -DLIBEXECDIR='""'
 
 .PHONY: coverage
 coverage:

@@ -106,7 +106,7 @@ static size_t match_one(char token, const char *path)
 	}
 }
 
-/* Calls itself at "*" and "~" only: as deep as a pattern has of these. */
+/* NOLINTNEXTLINE(misc-no-recursion): at "*" and "~" only, so as deep as a pattern has of these. */
 static bool matches(const char *pattern, const char *path, struct name *name)
 {
 	size_t n;
@@ -163,7 +163,9 @@ static char next_byte(const char **text, const char *end, enum name_form form)
 		}
 	}
 	*text += 1;
-	return form == FROM_UNDERSCORES && *at == '_' ? '-' : *at;
+	if (form == FROM_UNDERSCORES && *at == '_')
+		return '-';
+	return *at;
 }
 
 int workload_of(const char *cgroup_path, char *ret, size_t size)

@@ -77,8 +77,8 @@ static int explain_refusal(const char *path, int cgroup_fd, enum bpf_attach_type
 	_cleanup_close_ int fd = fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 3);
 	uint32_t program;
 
-	for (char *end = at ? strchr(at, '\0') : NULL; end && end - at > 1 && end[-1] == '/';)
-		*--end = '\0';
+	for (size_t n = at ? strlen(at) : 0; n > 1 && at[n - 1] == '/'; n--)
+		at[n - 1] = '\0';
 	for (bool above = false; at && fd >= 0; above = true) {
 		char *slash = strrchr(at, '/');
 		int up;

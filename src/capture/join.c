@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define SLOTS (2 * JOIN_MAX)
+#define SLOTS ((size_t)2 * JOIN_MAX)
 
 /* A connection as its socket on this machine sees it, whichever way a packet goes. Not the interface:
  * packets may come by one and leave by another. */

@@ -65,8 +65,9 @@ static int lock(struct store *store, char why[STORE_WHY_MAX])
 			 store->settings.path);
 		return -EALREADY;
 	}
+	errno = -r;
 	if (r < 0)
-		snprintf(why, STORE_WHY_MAX, "lock %s: %s", store->settings.path, strerror(-r));
+		snprintf(why, STORE_WHY_MAX, "lock %s: %m", store->settings.path);
 	return r;
 }
 
@@ -142,8 +143,8 @@ static int set_aside(struct store *store, char why[STORE_WHY_MAX])
 	store->unchecked = false;
 	r = history_set_aside(store->settings.path, name);
 	if (r < 0) {
-		snprintf(why, STORE_WHY_MAX, "move the damaged %s away: %s", store->settings.path,
-			 strerror(-r));
+		errno = -r;
+		snprintf(why, STORE_WHY_MAX, "move the damaged %s away: %m", store->settings.path);
 		return r;
 	}
 	log_warning("%s; it is now %s, and a new one is begun; 'sqlite3 %s .recover' gets back "

@@ -164,7 +164,7 @@ static int add_user(struct store *store, int64_t time, uint32_t user, const stru
 
 static struct crowd *find_crowd(const struct store *store, uint32_t user)
 {
-	size_t slot = user * UINT32_C(2654435769) & (store->n_crowd_slots - 1);
+	size_t slot = (uint32_t)(user * UINT32_C(2654435769)) & (store->n_crowd_slots - 1);
 
 	while (store->crowds[slot].rows && store->crowds[slot].user != user)
 		slot = (slot + 1) & (store->n_crowd_slots - 1);

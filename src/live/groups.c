@@ -56,9 +56,12 @@ static uint32_t *find(const struct groups *groups, const struct index *index,
 {
 	size_t slot = hash_key(key) & (index->n_slots - 1);
 
+	/* NOLINTBEGIN(clang-analyzer-core.NullDereference,bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c):
+	 * grow() has made the slots, and keys are zeroed first */
 	while (index->slots[slot] &&
 	       memcmp(&groups->groups[index->slots[slot] - 1].key, key, sizeof(*key)) != 0)
 		slot = (slot + 1) & (index->n_slots - 1);
+	/* NOLINTEND(clang-analyzer-core.NullDereference,bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
 	return &index->slots[slot];
 }
 
@@ -117,6 +120,7 @@ static int compare(const void *a, const void *b)
 				       y->amounts.way[0].bytes + y->amounts.way[1].bytes
 			       ? 1
 			       : -1;
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): zeroed first */
 	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 

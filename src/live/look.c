@@ -76,10 +76,12 @@ static int take_drained(struct live *live, bool detail)
 	if (r == 0)
 		r = sums_copy(&live->now.interfaces, &live->interfaces);
 	n = live->n_committed;
+	/* NOLINTBEGIN(bugprone-sizeof-expression): they are pointers */
 	memcpy(batches, live->batches, n * sizeof(batches[0]));
 	live->n_batches -= n;
 	live->n_committed = 0;
 	memmove(live->batches, live->batches + n, live->n_batches * sizeof(batches[0]));
+	/* NOLINTEND(bugprone-sizeof-expression) */
 	pthread_mutex_unlock(&live->lock);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; detail && k < batches[i]->n; k++)

@@ -7,7 +7,7 @@
 #define CONNECTIONS_FIRST 1024
 
 /* Ended connections are kept shorter when more than this part of the room is used. */
-#define CROWDED (STORE_MAX / 4 * 3)
+#define CROWDED ((size_t)STORE_MAX / 4 * 3)
 
 void store_free(struct store *store)
 {

@@ -44,15 +44,16 @@ struct history {
 };
 
 #define FIELD(field) offsetof(struct history, field)
-#define DAYS(level, name_, words)                                                                \
-	{                                                                                        \
-		.name = name_, .type = TRAFFIC_OPTION_NUMBER, .offset = FIELD(keep_days[level]), \
-		.metavar = "DAYS", .maximum = 36500, .help = words                               \
+#define DAYS(level, name_, words)                                                         \
+	{                                                                                 \
+		.name = (name_), .type = TRAFFIC_OPTION_NUMBER,                           \
+		.offset = FIELD(keep_days[(level)]), .metavar = "DAYS", .maximum = 36500, \
+		.help = (words)                                                           \
 	}
-#define ROWS(level, name_, words)                                                           \
-	{                                                                                   \
-		.name = name_, .type = TRAFFIC_OPTION_NUMBER, .offset = FIELD(rows[level]), \
-		.metavar = "N", .minimum = 1, .maximum = 10000, .help = words               \
+#define ROWS(level, name_, words)                                                               \
+	{                                                                                       \
+		.name = (name_), .type = TRAFFIC_OPTION_NUMBER, .offset = FIELD(rows[(level)]), \
+		.metavar = "N", .minimum = 1, .maximum = 10000, .help = (words)                 \
 	}
 
 static const struct traffic_option history_options[] = {

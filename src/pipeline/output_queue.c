@@ -64,7 +64,7 @@ static void free_queue(struct output_queue **queue)
 }
 
 #define HOLD_DEFAULT_S 60
-#define HOLD_MAX_S     (365 * 24 * 3600ull)
+#define HOLD_MAX_S     31536000ull /* a year */
 
 static int read_hold(struct output_queue *queue, const char *value)
 {
@@ -81,7 +81,7 @@ static int read_hold(struct output_queue *queue, const char *value)
 			  queue->spec, value, HOLD_MAX_S);
 		return -EINVAL;
 	}
-	queue->hold_ns = seconds * NS_PER_S;
+	queue->hold_ns = seconds * (uint64_t)NS_PER_S;
 	return 0;
 }
 
@@ -92,7 +92,7 @@ static int read_pairs(struct output_queue *queue, const char *pairs)
 	char *next = copy, *pair, *end;
 	int r;
 
-	queue->hold_ns = HOLD_DEFAULT_S * NS_PER_S;
+	queue->hold_ns = (uint64_t)HOLD_DEFAULT_S * NS_PER_S;
 	queue->pairs = end = calloc(1, strlen(pairs) + 1);
 	if (!copy || !queue->pairs)
 		return log_error_errno(-ENOMEM, "output %s", queue->spec);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#define ZLIB_CONST /* input is const */
 #include <zlib.h>
 
 #include "spool/columns.h"
@@ -176,7 +177,8 @@ int spool_block_add(struct spool_block *block, const struct traffic_record *reco
 
 size_t spool_block_bound(struct spool_block *block)
 {
-	size_t raw = COLUMN_N * COLUMN_OVERHEAD + block->n * ROW_BYTES + 2 * block->addresses.used;
+	size_t raw = (size_t)COLUMN_N * COLUMN_OVERHEAD + block->n * ROW_BYTES +
+		     2 * block->addresses.used;
 
 	for (size_t i = 0; i < COLUMN_TEXTS; i++)
 		raw += block->texts[i].used;
@@ -207,7 +209,7 @@ static int put(struct spool_block *block, const void *data, size_t n)
 {
 	z_stream *stream = &block->stream;
 
-	stream->next_in = (void *)(uintptr_t)data;
+	stream->next_in = data;
 	stream->avail_in = (unsigned int)n;
 	block->raw += n;
 	return n == 0 || deflate(stream, Z_NO_FLUSH) == Z_OK ? 0 : -EIO;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define DICTIONARY_KEYS	 8192
-#define DICTIONARY_SLOTS (2 * DICTIONARY_KEYS)
+#define DICTIONARY_SLOTS ((size_t)2 * DICTIONARY_KEYS)
 
 struct dictionary {
 	size_t n_keys;

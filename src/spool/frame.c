@@ -80,6 +80,7 @@ bool spool_name_parse(const char *name, uint64_t *ret_number)
 	char again[SPOOL_NAME_MAX];
 	uint64_t number;
 
+	/* NOLINTNEXTLINE(cert-err34-c): what overflows is another name, see below */
 	if (sscanf(name, "traffic-%20" SCNu64, &number) != 1)
 		return false;
 	spool_name_format(again, number);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#define ZLIB_CONST /* input is const */
 #include <zlib.h>
 
 #include "spool/block.h"
@@ -343,8 +344,7 @@ static int take_column(struct spool_records *records, struct cursor *cursor, cha
 static int unpack(struct spool_records *records, const void *stored, size_t stored_size,
 		  size_t raw_size)
 {
-	z_stream stream = { .next_in = (void *)(uintptr_t)stored,
-			    .avail_in = (unsigned int)stored_size };
+	z_stream stream = { .next_in = stored, .avail_in = (unsigned int)stored_size };
 	int r;
 
 	if (raw_size > records->raw_room) {

@@ -153,6 +153,7 @@ static int open_signals(void)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet */
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -273,7 +274,7 @@ int main(int argc, char **argv)
 	struct top top = { .settings = &settings };
 	int signal_fd, code = EXIT_USAGE;
 
-	setlocale(LC_ALL, "");
+	setlocale(LC_ALL, ""); /* NOLINT(concurrency-mt-unsafe): one thread yet */
 	if (read_settings(argc, argv, &settings) < 0)
 		return EXIT_USAGE;
 	if (settings.help)

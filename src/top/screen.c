@@ -90,7 +90,7 @@ static void put(const struct top *top, const char *text, int width, bool right)
 	size_t n = 0;
 	int used = 0;
 
-	for (; text[n] && n < sizeof(cut) - 8;) {
+	while (n < sizeof(cut) - 8 && text[n]) {
 		int length = 1, columns;
 
 		while ((text[n + (size_t)length] & 0xc0) == 0x80)
@@ -385,7 +385,7 @@ static void draw_keys(const struct top *top)
 
 static void draw_help(const struct top *top)
 {
-	for (int i = 0; help_lines[i] && i < LINES - 4; i++) {
+	for (int i = 0; i < LINES - 4 && help_lines[i]; i++) {
 		move(3 + i, 2);
 		put(top, help_lines[i], COLS - 4, false);
 	}

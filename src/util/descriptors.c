@@ -14,6 +14,7 @@ int descriptors_open_standard(void)
 	 * that records to a closed standard output still fail (EBADF) and are not lost in silence. */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
+		    /* cppcheck-suppress leakReturnValNotUsed */
 		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
 			return -errno;
 	return 0;

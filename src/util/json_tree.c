@@ -202,6 +202,7 @@ static bool read_word(struct parser *parser, enum json_type *ret)
 static bool read_value(struct parser *parser, uint32_t index, int depth);
 
 /* Members of an array or object, behind its bracket. */
+/* NOLINTNEXTLINE(misc-no-recursion): JSON_DEPTH_MAX deep */
 static bool read_members(struct parser *parser, uint32_t parent, char closing, int depth)
 {
 	uint32_t last = 0;
@@ -229,9 +230,10 @@ static bool read_members(struct parser *parser, uint32_t parent, char closing, i
 	return take(parser, closing) || fail(parser, -EBADMSG);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): JSON_DEPTH_MAX deep */
 static bool read_value(struct parser *parser, uint32_t index, int depth)
 {
-	enum json_type type;
+	enum json_type type = JSON_NULL;
 	const char *text = NULL;
 	bool good;
 
