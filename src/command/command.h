@@ -12,7 +12,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_OVER = 3, /* over a threshold */
+	EXIT_OVER = 3, /* a threshold is passed */
 };
 
 struct traffic_output_type;

@@ -59,10 +59,9 @@ void word_put_text(FILE *file, enum word_place place, const char *text)
 void word_put_amount(FILE *file, uint64_t bytes, enum word_unit unit)
 {
 	static const char *const names[2][7] = {
-		{ "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" },
+		{ "B", "kB", "MB", "GB", "TB", "PB", "EB" },
 		{ "bit", "kbit", "Mbit", "Gbit", "Tbit", "Pbit", "Ebit" },
 	};
-	double step = unit == WORD_BITS ? 1000 : 1024;
 	double number = (double)bytes * (unit == WORD_BITS ? 8 : 1);
 	size_t i = 0;
 
@@ -70,9 +69,9 @@ void word_put_amount(FILE *file, uint64_t bytes, enum word_unit unit)
 		fprintf(file, "%" PRIu64, bytes);
 		return;
 	}
-	/* What would be rounded to a whole step is one of the next unit: never 1024 KiB. */
-	for (; i < 6 && number >= step - 0.5; i++)
-		number /= step;
+	/* What would be rounded to 1000 is one of the next unit. */
+	for (; i < 6 && number >= 999.5; i++)
+		number /= 1000;
 	fprintf(file, "%.*f %s",
 		i == 0 || number >= 99.95 ? 0
 		: number >= 9.995	  ? 1

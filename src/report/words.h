@@ -8,8 +8,8 @@
 #include "query/query.h"
 
 enum word_unit {
-	WORD_BYTES, /* 1.23 GiB */
-	WORD_BITS,  /* 10.6 Gbit */
+	WORD_BYTES, /* 1.23 GB, by thousands, as in `top` */
+	WORD_BITS,  /* 9.84 Gbit */
 	WORD_RAW,   /* bytes, digits alone */
 };
 
