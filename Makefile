@@ -18,7 +18,7 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 
-products := traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o
+products := traffic-meter traffic-meter-export traffic_meter_user ipmask_tool traffic_meter.bpf.o
 
 .PHONY: all
 all: $(products)
@@ -74,6 +74,7 @@ endif
 $(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
 $(call optional,libcap-ng,LIBCAP_NG,giving up capabilities (libcap-ng-dev))
 $(call optional,libseccomp,LIBSECCOMP,a filter of system calls (libseccomp-dev),>= 2.4)
+$(call optional,gnutls,GNUTLS,TLS of export's outputs (libgnutls28-dev))
 $(call optional,sqlite3,SQLITE3,the history and its reports (libsqlite3-dev),>= 3.24)
 endif
 
@@ -108,7 +109,7 @@ $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
 # The user half: all of it but the programs' own files is one archive.
 sources := $(filter-out %.bpf.c,$(wildcard src/*/*.c))
 objects := $(sources:%.c=$(O)/%.o)
-programs := src/main.c tools/traffic_meter_user.c tools/ipmask_tool.c
+programs := src/main.c src/export_main.c tools/traffic_meter_user.c tools/ipmask_tool.c
 program_objects := $(programs:%.c=$(O)/%.o)
 
 # Made before the first compilation; from then on the compiler says who includes it.
@@ -130,6 +131,9 @@ link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread,LINK)
 $(O)/traffic-meter: $(O)/src/main.o $(O)/traffic_meter.a
 	$(link)
 
+$(O)/traffic-meter-export: $(O)/src/export_main.o $(O)/traffic_meter.a
+	$(link)
+
 $(O)/traffic_meter_user: $(O)/tools/traffic_meter_user.o $(O)/traffic_meter.a
 	$(link)
 
@@ -137,7 +141,7 @@ $(O)/ipmask_tool: $(O)/tools/ipmask_tool.o $(O)/traffic_meter.a
 	$(link)
 
 # At the root stand the products of the plain build.
-traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
+traffic-meter traffic-meter-export traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
 	$(call say,cp --remove-destination $< $@,COPY)
 
 $(O):

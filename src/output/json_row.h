@@ -4,6 +4,7 @@
 #define OUTPUT_JSON_ROW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <traffic_meter/record.h>
@@ -21,6 +22,10 @@
  * user: the uid's name, any bytes; NULL: not known. batch: struct traffic_output's. Returns the end. */
 char *json_row_append(char *to, const struct traffic_record *record, const char *user,
 		      uint64_t batch);
+
+/* Write n bytes of any kind as a string of JSON, quotes included: at most 6 * n + 2 bytes. Returns the
+ * end. */
+char *json_row_append_text(char *to, const char *text, size_t n);
 
 /* Which record a line was: one of a batch and no other. */
 struct json_place {
