@@ -42,7 +42,7 @@ help:
 
 .PHONY: clean
 clean:
-	rm -rf build $(products)
+	rm -rf build $(products) traffic-meter-top
 
 # What a build needs is looked for once, and what is missing named with its packages.
 ifeq ($(filter clean help uninstall dist,$(MAKECMDGOALS)),)
@@ -75,6 +75,9 @@ $(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsyste
 $(call optional,libcap-ng,LIBCAP_NG,giving up capabilities (libcap-ng-dev))
 $(call optional,libseccomp,LIBSECCOMP,a filter of system calls (libseccomp-dev),>= 2.4)
 $(call optional,gnutls,GNUTLS,TLS of export's outputs (libgnutls28-dev))
+# For programs of their own, whose libraries the others need not have.
+$(if $(filter undefined,$(origin NCURSES)),$(eval NCURSES := $(shell $(PKG_CONFIG) --exists ncursesw && echo yes)))
+$(if $(NCURSES),,$(eval not_built := $(if $(not_built),$(not_built); )the live screen, top (libncurses-dev)))
 $(call optional,sqlite3,SQLITE3,the history and its reports (libsqlite3-dev),>= 3.24)
 endif
 
@@ -107,7 +110,7 @@ $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
 	$(call say,$(BPFTOOL) gen skeleton $< >$@.new && mv $@.new $@,GEN)
 
 # The user half: all of it but the programs' own files is one archive.
-sources := $(filter-out %.bpf.c,$(wildcard src/*/*.c))
+sources := $(filter-out %.bpf.c src/top/%,$(wildcard src/*/*.c))
 objects := $(sources:%.c=$(O)/%.o)
 programs := src/main.c src/export_main.c tools/traffic_meter_user.c tools/ipmask_tool.c
 program_objects := $(programs:%.c=$(O)/%.o)
@@ -126,12 +129,22 @@ $(O)/%.o: %.c Makefile
 $(O)/traffic_meter.a: $(objects)
 	$(call say,rm -f $@ && $(AR) rcs $@ $^,AR)
 
-link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread,LINK)
+link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) $(more_libs) -lpthread,LINK)
 
 $(O)/traffic-meter: $(O)/src/main.o $(O)/traffic_meter.a
 	$(link)
 
 $(O)/traffic-meter-export: $(O)/src/export_main.o $(O)/traffic_meter.a
+	$(link)
+
+# A program of its own: `traffic-meter top` runs it.
+top_objects := $(patsubst %.c,$(O)/%.o,$(wildcard src/top/*.c))
+
+$(top_objects): all_cflags += $(if $(NCURSES),$(shell $(PKG_CONFIG) --cflags ncursesw))
+$(top_objects): | $(O)/traffic_meter.skel.h
+
+$(O)/traffic-meter-top: more_libs = $(shell $(PKG_CONFIG) --libs ncursesw)
+$(O)/traffic-meter-top: $(top_objects) $(O)/traffic_meter.a
 	$(link)
 
 $(O)/traffic_meter_user: $(O)/tools/traffic_meter_user.o $(O)/traffic_meter.a
@@ -141,13 +154,14 @@ $(O)/ipmask_tool: $(O)/tools/ipmask_tool.o $(O)/traffic_meter.a
 	$(link)
 
 # At the root stand the products of the plain build.
-traffic-meter traffic-meter-export traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
+all: $(if $(NCURSES),traffic-meter-top)
+traffic-meter traffic-meter-export traffic-meter-top traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
 	$(call say,cp --remove-destination $< $@,COPY)
 
 $(O):
 	mkdir -p $@
 
--include $(objects:.o=.d) $(program_objects:.o=.d)
+-include $(objects:.o=.d) $(program_objects:.o=.d) $(top_objects:.o=.d)
 
 include tests/tests.mk
 

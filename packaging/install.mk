@@ -13,6 +13,7 @@ conf := $(SYSCONFDIR)/traffic-meter.conf
 
 # mode:file:where to. A file that is named *.service is told the PREFIX.
 installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
+	$(if $(NCURSES),0755:traffic-meter-top:$(LIBEXECDIR)/traffic-meter-top) \
 	0755:ipmask_tool:$(PREFIX)/bin/ipmask_tool \
 	$(foreach file,$(wildcard include/traffic_meter/*.h),0644:$(file):$(PREFIX)/$(file)) \
 	$(foreach file,README.md ARCHITECTURE.md $(wildcard SECURITY.md docs/*.md),0644:$(file):$(DOCDIR)/$(notdir $(file))) \

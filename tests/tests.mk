@@ -65,7 +65,7 @@ $(O)/tests/tools/bpf_other: tests/tools/bpf_other.c
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -o $@ $< $(library_libs)
 
-$(O)/tests/tools/hurry.so: tests/tools/hurry.c
+$(O)/tests/tools/%.so: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) -shared -fPIC -o $@ $<
 

@@ -16,12 +16,14 @@ _Static_assert(sizeof(((struct traffic_record *)0)->interface) == IF_NAMESIZE,
 
 int account_open(struct account *account, const struct account_settings *settings)
 {
+	struct subuid *subuid;
 	int r;
 
 	*account = (struct account){ .interval = INTERVAL_FIRST, .clock.fd = -1 };
 	if ((r = clock_open(&account->clock)) < 0 ||
 	    (r = totals_open(&account->totals, settings->totals, settings->committed)) < 0 ||
-	    (!settings->raw_subuids && (r = subuid_open(&account->subuid, SUBUID_FILE)) < 0))
+	    (!settings->raw_subuids && ((r = subuid_open(&subuid, SUBUID_FILE)) < 0 ||
+					(r = owners_open(&account->owners, subuid)) < 0)))
 		return r;
 	if (settings->cgroup_root &&
 	    (r = cgroups_open(&account->cgroups, settings->cgroup_root)) < 0)
@@ -34,7 +36,7 @@ void account_close(struct account *account)
 {
 	account_close_state(account, 0);
 	clock_close(&account->clock);
-	subuid_close(account->subuid);
+	owners_close(account->owners);
 	cgroups_close(account->cgroups);
 	totals_close(&account->totals);
 }
@@ -135,11 +137,18 @@ static int add_to_totals(struct account *account, struct traffic_record *record)
 
 uint32_t account_owner(struct account *account, uint32_t uid)
 {
-	return account->subuid && uid != TRAFFIC_NO_UID ? subuid_owner(account->subuid, uid) : uid;
+	if (account->owners && uid != TRAFFIC_NO_UID)
+		(void)owners_find(account->owners, uid, &uid);
+	return uid;
 }
 
 int account_record(struct account *account, struct traffic_record *record)
 {
+	uint32_t owner = record->uid;
+
+	if (account->owners && record->uid != TRAFFIC_NO_UID &&
+	    owners_find(account->owners, record->uid, &owner) == -EAGAIN)
+		return -EAGAIN;
 	account->sum.packets[record->direction] += record->packets;
 	account->sum.bytes[record->direction] += record->bytes;
 	account->sum.step_packets[record->step] += record->packets;
@@ -148,7 +157,7 @@ int account_record(struct account *account, struct traffic_record *record)
 		account->kernels_packets[record->direction] += record->packets;
 		account->kernels_bytes[record->direction] += record->bytes;
 	}
-	record->uid = account_owner(account, record->uid);
+	record->uid = owner;
 	record->start_ns = clock_wall_ns(&account->clock, record->start_ns);
 	record->end_ns = clock_wall_ns(&account->clock, record->end_ns);
 	if (record->ifindex)
@@ -164,8 +173,8 @@ const char *account_cgroup(struct account *account, uint64_t id)
 
 void account_reload(struct account *account)
 {
-	if (account->subuid)
-		subuid_refresh(account->subuid);
+	if (account->owners)
+		owners_refresh(account->owners);
 }
 
 struct account_sum account_next_interval(struct account *account)

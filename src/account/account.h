@@ -14,8 +14,8 @@
 #include "account/cgroups.h"
 #include "account/clock.h"
 #include "account/interfaces.h"
+#include "account/owners.h"
 #include "account/state_writer.h"
-#include "account/subuid.h"
 #include "account/totals.h"
 
 struct account_sum {
@@ -30,7 +30,7 @@ struct account {
 	struct interfaces interfaces;
 	struct totals totals;
 	struct state_writer *writer; /* NULL: totals end with the process, or what is pinned */
-	struct subuid *subuid;	     /* NULL: subordinate uids stay as they are */
+	struct owners *owners;	     /* NULL: subordinate uids stay as they are */
 	struct cgroups *cgroups;     /* NULL: paths are not known */
 	uint32_t interval;	     /* from 2 on, so that a new total was seen in none */
 	struct account_sum sum;	     /* of the running interval */
@@ -76,7 +76,8 @@ static inline void account_commit(struct account *account)
 }
 
 /* Complete a record, but for the cgroup's path, and add it up. 0 or -ENOMEM, and then the record has
- * no totals. */
+ * no totals.
+ * -EAGAIN: its owner is not known yet; nothing has happened, call again later. */
 int account_record(struct account *account, struct traffic_record *record);
 
 /* Whom a uid is charged to: the owner of a subordinate one, else itself. */

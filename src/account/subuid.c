@@ -89,16 +89,16 @@ void subuid_close(struct subuid *subuid)
 	free(subuid);
 }
 
-void subuid_refresh(struct subuid *subuid)
+bool subuid_refresh(struct subuid *subuid)
 {
 	if (subuid->libsubid) {
 		libsubid_expire(subuid->libsubid);
-		return;
+		return false;
 	}
 	for (size_t i = 0; i < subuid->file.n_lines; i++)
 		subuid->file.lines[i].asked = false;
-	if (subuid->error || subuid_file_has_changed(&subuid->file, subuid->path))
-		(void)read_again(subuid);
+	return (subuid->error || subuid_file_has_changed(&subuid->file, subuid->path)) &&
+	       read_again(subuid) == 0;
 }
 
 /* 1: found, 0: there is no such user, or an error. */

@@ -9,6 +9,7 @@
 #ifndef ACCOUNT_SUBUID_H
 #define ACCOUNT_SUBUID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SUBUID_FILE "/etc/subuid"
@@ -30,7 +31,7 @@ void subuid_close(struct subuid *subuid);
 uint32_t subuid_owner(struct subuid *subuid, uint32_t uid);
 
 /* To be called now and then: reads the file again if it has changed, has names looked up again that
- * had no uid, and forgets after some minutes what libsubid said. */
-void subuid_refresh(struct subuid *subuid);
+ * had no uid, and forgets after some minutes what libsubid said. Returns whether the file was read again. */
+bool subuid_refresh(struct subuid *subuid);
 
 #endif

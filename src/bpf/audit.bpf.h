@@ -20,14 +20,17 @@ struct {
 	__type(value, struct audit_value);
 } audit SEC(".maps");
 
-/* Returns whether this program is alone on its CPU, and the ladder may do without atomic additions. */
+/* Returns whether this program is alone on its CPU, and the ladder may do without atomic additions. Who has
+ * ended is read first: what begins and ends later then makes it take itself for not alone, and never for
+ * alone beside another. tests/unit/test_alone.c goes through all orders of the steps. */
 static __always_inline bool audit_begin(struct audit_value *cpu, __u32 bytes)
 {
 	const volatile struct audit_value *now = cpu;
+	__u64 ended = now->ended + now->nested_ended;
 	bool alone;
 
 	__sync_fetch_and_add(&cpu->packets, 1);
-	alone = now->packets == now->ended + now->nested_ended + 1;
+	alone = now->packets == ended + 1;
 	if (alone)
 		cpu->bytes += bytes;
 	else

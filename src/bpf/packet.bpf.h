@@ -24,6 +24,7 @@
 #define IPPROTO_UDP	 17
 #define IPPROTO_ROUTING	 43
 #define IPPROTO_FRAGMENT 44
+#define IPPROTO_ESP	 50
 #define IPPROTO_AH	 51
 #define IPPROTO_DSTOPTS	 60
 #define IPPROTO_SCTP	 132
@@ -31,6 +32,8 @@
 
 /* RFC 8200 knows 6 extension headers, of which destination options may come twice. */
 #define IPV6_EXTENSIONS_MAX 7
+
+#define IPV6_JUMBO_BYTES 8
 
 struct packet {
 	struct flow_key flow; /* of what the packet says; whose it is comes later */
@@ -54,12 +57,26 @@ static __always_inline const void *packet_at(struct __sk_buff *skb, __u32 offset
 	return bpf_skb_load_bytes(skb, offset, buffer, size) ? 0 : buffer;
 }
 
+/* IPv6 packets of more than 64 KiB have a jumbo option (RFC 2675), before the transport's header, that no
+ * segment has (BIG TCP). Returns its size. */
+static __always_inline __u32 packet_jumbo(struct __sk_buff *skb, __u32 start)
+{
+	const struct ipv6_start *header;
+	struct ipv6_start buffer;
+
+	header = packet_at(skb, start, &buffer, sizeof(buffer));
+	return header && !header->payload_len && header->nexthdr == IPPROTO_HOPOPTS
+		       ? IPV6_JUMBO_BYTES
+		       : 0;
+}
+
 /* skb->len is that of the super-packet of GSO and GRO; each segment has headers of its own. */
 static __noinline void packet_parse_gso(struct __sk_buff *skb, __u32 start, __u32 offset,
 					struct packet *packet)
 {
 	__u32 size = skb->gso_size, segments = skb->gso_segs, headers = offset - start + 8;
 	const __u8 *data_offset;
+	__u32 jumbo = 0;
 	__u8 buffer;
 
 	if (packet->flow.protocol == IPPROTO_TCP) {
@@ -68,12 +85,14 @@ static __noinline void packet_parse_gso(struct __sk_buff *skb, __u32 start, __u3
 			return;
 		headers = offset - start + (*data_offset >> 4) * 4;
 	}
+	if (packet->flow.family == 6)
+		jumbo = packet_jumbo(skb, start);
 	/* A virtual machine's or tunnel's packet may come with the size alone. */
 	if (!segments && skb->len - start > headers)
 		segments = (skb->len - start - headers + size - 1) / size;
 	if (segments > 1) {
 		packet->wire_packets = segments;
-		packet->wire_bytes += (segments - 1) * headers;
+		packet->wire_bytes += (segments - 1) * (headers - jumbo) - jumbo;
 	}
 }
 

@@ -85,9 +85,10 @@ struct meter_settings {
 	__u8 full_sockets; /* socket storage is for full sockets only (before 5.10) */
 	__u8 no_types;	   /* no BTF: fields of the kernel's own types can't be read */
 	__u8 padding[3];
+	__u32 netns; /* the number of our own network namespace; 0: not known */
 };
 
-_Static_assert(sizeof(struct meter_settings) == 28, "global layout");
+_Static_assert(sizeof(struct meter_settings) == 32, "global layout");
 
 /* One packet in the ring. What follows depends on the family: source and destination, 4 bytes
  * each for IPv4, 16 for IPv6, in network byte order. */

@@ -35,7 +35,9 @@ struct remembered {
 	2ull /* in a rootless container's network, whose traffic a helper carries outside */
 #define SOCKET_DATAGRAM 4ull /* each packet is sent inside of a system call */
 #define SOCKET_NOBODYS	8ull /* not accepted yet: its word may become another one, and is not kept */
-#define SOCKET_BITS	15ull
+#define SOCKET_ELSEWHERE \
+	16ull /* in another network namespace, where interfaces have indexes of its own */
+#define SOCKET_BITS 31ull
 
 #define SOCK_DGRAM 2
 #define SOCK_RAW   3
@@ -143,6 +145,12 @@ static __always_inline bool network_is_nested(struct sock *raw)
 	return !network_is_roots(net) && !network_leads_out(net);
 }
 
+static __always_inline bool socket_is_elsewhere(struct sock *raw)
+{
+	return settings.netns && bpf_core_field_exists(raw->__sk_common.skc_net.net) &&
+	       BPF_CORE_READ(raw, __sk_common.skc_net.net, ns.inum) != settings.netns;
+}
+
 /* The word `socket` of what is remembered; 0: no full socket. */
 static __noinline __u64 socket_look(struct bpf_sock *sk)
 {
@@ -160,6 +168,8 @@ static __noinline __u64 socket_look(struct bpf_sock *sk)
 		bits |= socket_kernels_bits(sk, raw);
 		if (settings.skip_nested && network_is_nested(raw))
 			bits |= SOCKET_NESTED;
+		if (socket_is_elsewhere(raw))
+			bits |= SOCKET_ELSEWHERE;
 	}
 	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW)
 		bits |= SOCKET_DATAGRAM;

@@ -12,6 +12,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "again.bpf.h"
 #include "audit.bpf.h"
 #include "frames.bpf.h"
 #include "interfaces.bpf.h"
@@ -36,10 +37,13 @@ static __always_inline void meter(struct __sk_buff *skb, struct bpf_sock *sk, __
 	struct owner room;
 	struct packet packet;
 
-	if (settings.skip_nested && socket & SOCKET_NESTED)
+	if ((settings.skip_nested && socket & SOCKET_NESTED) || !interfaces_metered(skb, socket))
 		return;
 	packet_parse(skb, start, protocol, direction, &packet);
-	if (networks_untracked(&packet.flow, direction, kept))
+	if (socket & SOCKET_ELSEWHERE)
+		packet.flow.ifindex = 0;
+	if (networks_untracked(&packet.flow, direction, kept) ||
+	    again_ipsec(skb, &packet, socket, direction))
 		return;
 	owner = owner_find(skb, sk, kept, socket, direction, &room, &packet.flow.uid);
 	ladder_count(&packet, owner);
@@ -65,7 +69,7 @@ int meter_packets(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk;
 
-	if (interfaces_metered(skb) && (sk = socket_of(skb)))
+	if (!interfaces_none(skb) && (sk = socket_of(skb)))
 		meter(skb, sk, 0, skb->protocol, direction_of(skb));
 	return PACKET_PASSES;
 }
@@ -84,7 +88,7 @@ int meter_frames(struct __sk_buff *skb)
 		return FRAME_PASSES;
 	if (!sk && frame_is_ip(protocol))
 		audit_note(METER_AUDIT_FORWARDED, skb->len - start);
-	else if (sk && frame_is_metered(skb))
+	else if (sk && frame_is_metered(skb) && !again_frame(skb))
 		meter(skb, sk, start, protocol, METER_OUT);
 	return FRAME_PASSES;
 }

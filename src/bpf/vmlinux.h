@@ -133,7 +133,12 @@ struct user_namespace {
 	kuid_t owner; /* who made it, as the first one sees them */
 } CO_RE;
 
+struct ns_common {
+	unsigned int inum; /* as stat(2) shows it of /proc/PID/ns/net */
+} CO_RE;
+
 struct net {
+	struct ns_common ns;
 	struct user_namespace *user_ns; /* that owns the network namespace */
 	struct list_head dev_base_head; /* its interfaces */
 } CO_RE;
@@ -169,6 +174,12 @@ struct sock {
 struct tcp_sock {
 	__u8 is_mptcp : 1; /* only with CONFIG_MPTCP */
 	__u8 syn_smc : 1;  /* only with CONFIG_SMC */
+} CO_RE;
+
+/* What a program's context stands for. */
+struct sk_buff {
+	unsigned int sender_cpu;    /* only with CONFIG_XPS */
+	__u16 inner_network_header; /* of what a tunnel has wrapped, as an offset; 0: nothing */
 } CO_RE;
 
 struct cred {

@@ -106,6 +106,15 @@ static inline bool journal_is_committed(const struct journal *journal)
 	return journal->page->span.number <= journal->page->committed;
 }
 
+/* Which of two tables a field of the span names. The meter's user can write that memory at any time, also while
+ * the next start has rights that the user has not: so it is read once, and held to what there is. */
+static inline int journal_which(const int32_t *field)
+{
+	int32_t which = __atomic_load_n(field, __ATOMIC_RELAXED);
+
+	return which == 0 || which == 1 ? which : JOURNAL_NONE;
+}
+
 /* `span` is under way: its number is set here. */
 void journal_begin(struct journal *journal, const struct journal_span *span);
 

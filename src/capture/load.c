@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "bpf/shared.h"
 #include "capture/features.h"
@@ -218,6 +219,14 @@ static int log_refused_sizes(int error, const struct capture_settings *settings)
 			       ring, settings->flow_entries, settings->user_entries);
 }
 
+/* Its number; 0: /proc does not say. */
+static uint32_t own_netns(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/net", &status) == 0 ? (uint32_t)status.st_ino : 0;
+}
+
 static void destroy_skeleton(struct traffic_meter_bpf **skeleton)
 {
 	traffic_meter_bpf__destroy(*skeleton);
@@ -240,6 +249,7 @@ static int try_load(const struct capture_settings *settings, enum capture_owner 
 	skeleton->rodata->settings.task_btf = features_have_task_btf();
 	skeleton->rodata->settings.full_sockets = before_5_10;
 	skeleton->rodata->settings.no_types = !btf;
+	skeleton->rodata->settings.netns = own_netns();
 	if ((r = set_sizes(skeleton, settings, before_5_10, &templates)) < 0 ||
 	    (r = set_secret(skeleton)) < 0 ||
 	    (sockets_fd >= 0 && (r = bpf_map__reuse_fd(skeleton->maps.sockets, sockets_fd)) < 0) ||

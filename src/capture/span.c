@@ -39,10 +39,10 @@ static int begin(struct span *span, struct set *set, const struct journal_span *
 
 	*span = (struct span){
 		.set = set,
-		.kind = (enum journal_kind)record->kind,
-		.recent = record->recent,
-		.flows = record->flows,
-		.users = record->users,
+		.kind = record->kind == JOURNAL_RING ? JOURNAL_RING : JOURNAL_TABLES,
+		.recent = journal_which(&record->recent),
+		.flows = journal_which(&record->flows),
+		.users = journal_which(&record->users),
 	};
 	if (span->kind == JOURNAL_RING) {
 		ring_rewind(&set->ring);
@@ -233,16 +233,17 @@ int span_next(struct span *span, struct traffic_record *ret)
 int span_clear(struct set *set, struct journal *journal)
 {
 	const struct journal_span *record = journal_unfinished(journal);
-	int r = 0;
+	int recent = journal_which(&record->recent), flows = journal_which(&record->flows),
+	    users = journal_which(&record->users), r = 0;
 
 	if (record->kind == JOURNAL_RING)
 		ring_release(&set->ring, record->ring_end);
-	if (record->recent >= 0)
-		r = recent_empty(&set->recent, record->recent);
-	if (r == 0 && record->flows >= 0)
-		r = tables_empty(&set->flows, record->flows);
-	if (r == 0 && record->users >= 0)
-		r = tables_empty(&set->users, record->users);
+	if (recent >= 0)
+		r = recent_empty(&set->recent, recent);
+	if (r == 0 && flows >= 0)
+		r = tables_empty(&set->flows, flows);
+	if (r == 0 && users >= 0)
+		r = tables_empty(&set->users, users);
 	if (r < 0)
 		return log_error_errno(r, "empty the flow and user tables");
 	journal_end(journal);

@@ -71,8 +71,12 @@ int accounts_open_state(struct account *account, struct capture *capture,
 	return r;
 }
 
-int accounts_start_state(struct account *account, const struct meter_settings *settings)
+int accounts_start(struct account *account, const struct meter_settings *settings, int event_fd)
 {
+	int r = account->owners ? owners_start(account->owners, event_fd) : 0;
+
+	if (r < 0)
+		return log_error_errno(r, "start a thread for the look-up of owners");
 	return settings->state_directory
 		       ? account_start_state(account, settings->state_directory, settings->instance)
 		       : 0;

@@ -9,11 +9,11 @@
 #include "command/outputs.h"
 
 /* All: 0 or an error, logged. The second asks the outputs, too, where the state may be behind. The last
- * starts a thread. */
+ * starts threads, and has the event told when an answer is there that a record may wait for. */
 int accounts_open(struct account *account, struct capture *capture,
 		  const struct meter_settings *settings);
 int accounts_open_state(struct account *account, struct capture *capture,
 			const struct outputs *outputs, const struct meter_settings *settings);
-int accounts_start_state(struct account *account, const struct meter_settings *settings);
+int accounts_start(struct account *account, const struct meter_settings *settings, int event_fd);
 
 #endif

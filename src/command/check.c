@@ -51,14 +51,22 @@ static int command_check(int argc, char **argv)
 	bool good = true;
 
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		printf("usage: traffic-meter check\n\n"
+		printf("usage: traffic-meter check\n"
+		       "       traffic-meter check --config [FILE]\n\n"
 		       "Tells whether this machine can run the meter, and what is missing, with "
 		       "the "
-		       "command that mends it.\nExit code 0: it can; 1: it can't.\n");
+		       "command that mends it.\nExit code 0: it can; 1: it can't.\n\n"
+		       "With --config: tells all that is wrong in a configuration (" CONFIG_DEFAULT
+		       "), and starts nothing.\nExit code 0: it is good; 1: it is not.\n");
 		return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 	}
+	if (argc > 1 && argc <= 3 && strcmp(argv[1], "--config") == 0)
+		return run_check_configuration(argc > 2 ? argv[2] : CONFIG_DEFAULT);
+	if (argc == 2 && strncmp(argv[1], "--config=", strlen("--config=")) == 0)
+		return run_check_configuration(argv[1] + strlen("--config="));
 	if (argc > 1) {
-		log_error("check: '%s' is not understood: it takes no arguments", argv[1]);
+		log_error("check: '%s' is not understood: it takes --config [FILE] or nothing",
+			  argv[1]);
 		return EXIT_USAGE;
 	}
 	for (const struct feature *feature = features; feature->name; feature++)

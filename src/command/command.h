@@ -31,6 +31,12 @@ struct command {
 	const struct traffic_output_type *const *outputs;
 };
 
+#define CONFIG_DEFAULT "/etc/traffic-meter.conf"
+
+/* Checks a configuration of `run` without starting: tells all that is wrong, or that it is good. Returns the exit
+ * code. */
+int run_check_configuration(const char *path);
+
 /* All subcommands in the order of the help text. Ends with NULL. */
 extern const struct command *const commands[];
 
@@ -38,6 +44,7 @@ extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 
 extern const struct command run_command;
+extern const struct command top_command;
 extern const struct command status_command;
 extern const struct command detach_command;
 extern const struct command check_command;

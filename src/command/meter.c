@@ -363,6 +363,7 @@ static int open_watch(struct meter *meter)
 	watch->capture = meter->capture;
 	watch->account = &meter->account;
 	watch->outputs = &meter->outputs;
+	watch->transfer = &meter->transfer;
 	watch->cgroup = meter->cgroup;
 	return watch_open(watch, &meter->loop);
 }
@@ -409,7 +410,7 @@ static int start(struct meter *meter)
 	int r;
 
 	if ((r = confine_lock(settings, meter->capture, &meter->outputs)) < 0 ||
-	    (r = accounts_start_state(&meter->account, settings)) < 0 ||
+	    (r = accounts_start(&meter->account, settings, meter->room_fd)) < 0 ||
 	    (r = outputs_start(&meter->outputs)) < 0 || (r = watch_start(&meter->watch)) < 0 ||
 	    (r = confine_calls()) < 0)
 		return r;

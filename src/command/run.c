@@ -9,17 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/cgroup.h"
 #include "command/command.h"
 #include "command/control.h"
 #include "command/meter.h"
+#include "command/outputs.h"
+#ifdef HAVE_SQLITE3
+#include "history/history.h"
+#endif
 #include "output/queue.h"
 #include "output/registry.h"
+#include "privileges/identity.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/options.h"
 
-#define CONFIG_DEFAULT "/etc/traffic-meter.conf"
-#define STATE_DEFAULT  "/var/lib/traffic-meter"
+#define STATE_DEFAULT "/var/lib/traffic-meter"
 
 struct run_settings {
 	bool help, persist;
@@ -85,7 +90,8 @@ static const struct traffic_option run_options[] = {
 	{ "untracked-match", TRAFFIC_OPTION_CHOICE, FIELD(match), .choices = match_choices,
 	  .help = "which ends have to be in the list (both)" },
 	{ "output", TRAFFIC_OPTION_STRINGS, FIELD(outputs), "SPEC",
-	  .help = "where records go, see below (csv:/var/log/traffic-meter)" },
+	  .help = "where records go, see below (csv:/var/log/traffic-meter and "
+		  "history:STATE-DIR/history.db)" },
 	{ "duration", TRAFFIC_OPTION_NUMBER, FIELD(duration_s), "SECONDS", .minimum = 1,
 	  .maximum = 1u << 31, .help = "stop after that time (run until stopped)" },
 	{ "ring-size", TRAFFIC_OPTION_SIZE, FIELD(ring_bytes), "BYTES",
@@ -172,11 +178,96 @@ static int verify_interfaces(const struct run_settings *settings)
 	return 0;
 }
 
+/* Its kind and options. Whether its place can be written to is found out at the start. */
+static int verify_output(const char *spec)
+{
+	_cleanup_free_ char *kind = NULL, *target = NULL;
+	_cleanup_free_ void *context = NULL;
+	const struct traffic_output_type *type;
+	const char *pairs;
+	char list[128];
+	int r = options_split_spec(spec, &kind, &target, &pairs);
+
+	if (r < 0)
+		return r;
+	type = output_type_find(kind);
+	if (!type) {
+		output_type_list(list, sizeof(list));
+		log_error("output '%s': there is no kind '%s'; there are: %s", spec, kind, list);
+		return -EINVAL;
+	}
+	context = calloc(1, type->context_size ?: 1);
+	if (!context)
+		return log_error_errno(-ENOMEM, "check the output '%s'", spec);
+	if (type->preset)
+		type->preset(context);
+	r = options_parse_pairs(type->options, context, pairs, spec);
+	options_free(type->options, context);
+	return r;
+}
+
+static int verify_list(const char *path)
+{
+	_cleanup_(network_list_free) struct network_list list = { 0 };
+	int r = path ? network_list_read(path, network_log_error, NULL, &list) : 0;
+
+	/* Each bad line of it was told. */
+	return r < 0 && r != -EINVAL ? log_error_errno(r, "read the untracked list %s", path) : r;
+}
+
+/* Tells all that is wrong. */
+static int verify_settings(const struct run_settings *settings)
+{
+	struct identity identity;
+	int r = 0;
+
+	r = verify_interfaces(settings) < 0 ? -EINVAL : r;
+	r = control_verify_instance(settings->instance ?: "default") < 0 ? -EINVAL : r;
+	r = settings->nic_id && outputs_verify_nic_id(settings->nic_id) < 0 ? -EINVAL : r;
+	r = settings->cgroup && *settings->cgroup && cgroup_verify(settings->cgroup) < 0 ? -EINVAL
+											 : r;
+	r = identity_find(&identity, settings->user, settings->group) < 0 ? -EINVAL : r;
+	r = verify_list(settings->untracked) < 0 ? -EINVAL : r;
+	for (size_t i = 0; i < settings->outputs.n; i++)
+		r = verify_output(settings->outputs.values[i]) < 0 ? -EINVAL : r;
+	return r;
+}
+
+int run_check_configuration(const char *path)
+{
+	_cleanup_(run_settings_free) struct run_settings settings = { 0 };
+	int r = options_read_file(run_options, &settings, path);
+
+	if (r < 0 && r != -EINVAL) {
+		log_error_errno(r, "read the configuration %s", path);
+		return EXIT_FAILED;
+	}
+	/* What its good lines say is checked, too. */
+	if (verify_settings(&settings) < 0 || r < 0)
+		return EXIT_FAILED;
+	printf("%s: good\n", path);
+	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+}
+
 static const char *choose_nic_id(const struct run_settings *settings)
 {
 	if (settings->nic_id)
 		return settings->nic_id;
 	return settings->interfaces.n == 1 ? settings->interfaces.values[0] : "unknown";
+}
+
+static int add_default_outputs(struct run_settings *settings)
+{
+	int r = traffic_strings_add(&settings->outputs, "csv:/var/log/traffic-meter");
+#ifdef HAVE_SQLITE3
+	_cleanup_free_ char *spec = NULL, *path = NULL;
+
+	path = history_default_path(settings->state_directory ?: STATE_DEFAULT, settings->instance);
+	if (r < 0 || !path || asprintf(&spec, "history:%s", path) < 0)
+		return -ENOMEM;
+	r = traffic_strings_add(&settings->outputs, spec);
+#endif
+	return r;
 }
 
 /* 0; or an exit code, and then what is wrong is told. */
@@ -201,8 +292,7 @@ static int read_settings(const char *command, int argc, char **argv, struct run_
 	if (verify_interfaces(settings) < 0 ||
 	    control_verify_instance(settings->instance ?: "default") < 0)
 		return EXIT_USAGE;
-	if (!settings->outputs.n &&
-	    traffic_strings_add(&settings->outputs, "csv:/var/log/traffic-meter"))
+	if (!settings->outputs.n && add_default_outputs(settings) < 0)
 		return EXIT_FAILED;
 	return 0;
 }

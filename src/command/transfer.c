@@ -22,16 +22,31 @@ static void set_cgroup(struct transfer *transfer, struct batch *batch,
 		record->cgroup = batch_keep_text(batch, record->cgroup_id, path);
 }
 
-/* 1: the span is at its end; 0: the batch is full; or an error. */
+/* The next record: the one that waits for its owner, or the capture's. As capture_next(). */
+static int next_record(struct transfer *transfer, struct traffic_record *ret)
+{
+	if (!transfer->owner_wanted)
+		return capture_next(transfer->capture, ret);
+	transfer->owner_wanted = false;
+	*ret = transfer->waiting;
+	return 1;
+}
+
+/* 1: the span is at its end; 0: the batch is full, or a record's owner is waited for; or an error. */
 static int fill_batch(struct transfer *transfer, struct batch *batch)
 {
 	while (batch->n < BATCH_RECORDS) {
 		struct traffic_record *record = &batch->records[batch->n];
-		int r = capture_next(transfer->capture, record);
+		int r = next_record(transfer, record);
 
 		if (r <= 0)
 			return r < 0 ? r : 1;
 		r = account_record(transfer->account, record);
+		if (r == -EAGAIN) {
+			transfer->owner_wanted = true;
+			transfer->waiting = *record;
+			return 0;
+		}
 		if (r < 0)
 			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
 		set_cgroup(transfer, batch, record);
@@ -43,7 +58,9 @@ static int fill_batch(struct transfer *transfer, struct batch *batch)
 /* Move the span's records to the outputs while these have room. */
 static int read_span(struct transfer *transfer)
 {
-	while (!transfer->span_is_read && outputs_have_room(transfer->outputs)) {
+	bool waits = false;
+
+	while (!transfer->span_is_read && !waits && outputs_have_room(transfer->outputs)) {
 		struct batch *batch = batch_new(transfer->span.number, transfer->span.repeated);
 		int r;
 
@@ -53,9 +70,12 @@ static int read_span(struct transfer *transfer)
 		if (r >= 0) {
 			transfer->span_is_read = r > 0;
 			transfer->span_records += batch->n;
+		}
+		if (r >= 0 && batch->n) {
 			live_add(transfer->live, batch);
 			outputs_push(transfer->outputs, batch);
 		}
+		waits = transfer->owner_wanted;
 		batch_unref(batch);
 		if (r < 0)
 			return r;
@@ -118,4 +138,14 @@ int transfer_drain(struct transfer *transfer)
 		if (!transfer->span_records) /* what is in the ring is still being written there */
 			return 1;
 	}
+}
+
+void transfer_add_waiting(const struct transfer *transfer, struct capture_audit *sum)
+{
+	const struct traffic_record *record = &transfer->waiting;
+
+	if (!transfer->owner_wanted)
+		return;
+	sum->packets[record->direction] += record->packets;
+	sum->bytes[record->direction] += record->bytes;
 }

@@ -19,6 +19,8 @@ struct transfer {
 	struct capture_span span; /* that is under way, if in_span */
 	bool in_span, span_is_read;
 	uint64_t span_records;
+	bool owner_wanted; /* of this record, which was read and is in no batch yet */
+	struct traffic_record waiting;
 	bool in_a_hurry; /* a span ends when the outputs were given it */
 
 	/* Traffic goes on: begin so many spans more, which is all that there is now, and then what comes
@@ -34,5 +36,8 @@ struct transfer {
  * has not written all: then the rest waits where it is, and the ladder takes what comes after.
  * 1: no more; 0: the outputs are waited for; or an error, logged. */
 int transfer_drain(struct transfer *transfer);
+
+/* Adds to the sum the record that waits for its owner. */
+void transfer_add_waiting(const struct transfer *transfer, struct capture_audit *sum);
 
 #endif

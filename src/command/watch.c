@@ -53,6 +53,7 @@ int watch_read_health(const struct watch *watch, struct health *ret)
 	outputs_status(watch->outputs, ret->outputs);
 	if ((r = capture_read_held(watch->capture, &ret->held, &ret->held_twice)) < 0)
 		return r;
+	transfer_add_waiting(watch->transfer, &ret->held);
 	return capture_read_audit(watch->capture, &ret->counted);
 }
 

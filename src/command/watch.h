@@ -8,6 +8,7 @@
 #include "command/health.h"
 #include "command/meter.h"
 #include "command/outputs.h"
+#include "command/transfer.h"
 #include "live/live.h"
 #include "util/loop.h"
 
@@ -17,6 +18,7 @@ struct watch {
 	struct capture *capture;
 	struct account *account;
 	const struct outputs *outputs;
+	const struct transfer *transfer;
 	const char *cgroup;
 	size_t n_networks;
 	uint64_t start_ns; /* CLOCK_MONOTONIC */

@@ -35,7 +35,7 @@
 	" u.name AS user, NULLIF(o.login, -1) AS login_uid, r.text AS remote,"            \
 	" CASE WHEN d.service = -1 THEN '' WHEN d.service = -2 THEN 'other'"              \
 	"  ELSE COALESCE(p.name, d.service / 65536) ||"                                   \
-	"   CASE WHEN d.service % 65536 THEN '/' || d.service % 65536 ELSE '' END"        \
+	"   CASE WHEN d.service % 65536 THEN '/' || (d.service % 65536) ELSE '' END"      \
 	"  END AS service,"                                                               \
 	" n.text AS network, i.text AS interface, g.text AS program, w.text AS workload," \
 	" d.in_bytes AS in_bytes, d.out_bytes AS out_bytes,"                              \
@@ -83,9 +83,9 @@ static const char version_1[] =
 	"CREATE TABLE coverage (id INTEGER PRIMARY KEY, start INTEGER NOT NULL,"
 	" \"end\" INTEGER NOT NULL, ended_well INTEGER NOT NULL);"
 	"CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 0), batch INTEGER NOT NULL,"
-	" records INTEGER NOT NULL, bytes INTEGER NOT NULL);"
-	"INSERT INTO progress VALUES (0, 0, 0, 0);" TABLES("5min") TABLES("hour") TABLES(
-		"day") TABLES("month") VIEWS("5min") VIEWS("hour") VIEWS("day")
+	" records INTEGER NOT NULL);"
+	"INSERT INTO progress VALUES (0, 0, 0);" TABLES("5min") TABLES("hour") TABLES("day") TABLES(
+		"month") VIEWS("5min") VIEWS("hour") VIEWS("day")
 		VIEWS("month") "CREATE VIEW usage AS" ONCE(
 			"time, uid, user, login_uid, remote, service, network, interface, program, "
 			"workload,"

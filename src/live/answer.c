@@ -70,7 +70,8 @@ static void put_uid(struct json_text *text, uint32_t uid)
 		json_text_put_number(text, uid);
 }
 
-static void begin(struct json_text *text, const struct live *live, const char *answer)
+static void begin(struct json_text *text, const struct live *live, const struct request *request,
+		  const char *answer)
 {
 	struct timespec now;
 
@@ -80,6 +81,7 @@ static void begin(struct json_text *text, const struct live *live, const char *a
 			 "\",\"instance\":",
 			 PROTOCOL_VERSION, answer);
 	json_text_put_string(text, live->settings.instance);
+	json_text_printf(text, ",\"id\":%u", request->id);
 	json_text_printf(text, ",\"time\":%lld.%09ld,\"looked\":%.9f,\"interval\":%llu",
 			 (long long)now.tv_sec, now.tv_nsec, (double)live->now.time_ns / 1e9,
 			 (unsigned long long)live->settings.interval_s);
@@ -165,7 +167,7 @@ static int write_users(struct live *live, const struct request *request, struct 
 	if (!entries)
 		return -ENOMEM;
 	qsort(entries, n, sizeof(*entries), compare_entries);
-	begin(text, live, "users");
+	begin(text, live, request, "users");
 	json_text_put(text, ",\"users\":[");
 	for (size_t i = 0; i < n && i < request->top; i++) {
 		const struct entry *entry = &entries[i];
@@ -218,7 +220,7 @@ static int write_interfaces(struct live *live, const struct request *request,
 	if (!entries)
 		return -ENOMEM;
 	qsort(entries, n, sizeof(*entries), compare_entries);
-	begin(text, live, "interfaces");
+	begin(text, live, request, "interfaces");
 	json_text_put(text, ",\"interfaces\":[");
 	for (size_t i = 0; i < n && i < request->top; i++) {
 		unsigned int ifindex = (unsigned int)(entries[i].id - 1);
@@ -324,7 +326,7 @@ static int write_flows(struct live *live, const struct request *request, struct 
 			chosen[n++] = &store->connections[i];
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): likewise */
 	qsort(chosen, n, sizeof(*chosen), compare_connections);
-	begin(text, live, "flows");
+	begin(text, live, request, "flows");
 	json_text_put(text, ",\"flows\":[");
 	for (size_t i = 0; i < n; i++) {
 		if (i >= request->top) {
@@ -378,7 +380,7 @@ static int write_groups(struct live *live, const struct request *request, struct
 
 	if (r < 0)
 		return r;
-	begin(text, live, "groups");
+	begin(text, live, request, "groups");
 	json_text_printf(text, ",\"by\":\"%s\",\"groups\":[", request_by_names[request->by]);
 	for (size_t i = 0; i < groups.n; i++) {
 		const struct group *group = &groups.groups[i];

@@ -84,6 +84,10 @@ static int read_option(const char *name, const char *value, struct request *requ
 		return read_number(value, 1, REQUEST_EVERY_MAX, &request->every_s)
 			       ? 0
 			       : refuse(ret_error, "every: seconds from 1 to 3600");
+	if (strcmp(name, "id") == 0)
+		return read_number(value, 0, UINT32_MAX, &request->id)
+			       ? 0
+			       : refuse(ret_error, "id: a number of 32 bits");
 	if (strcmp(name, "user") == 0)
 		return read_user(value, request)
 			       ? 0
@@ -93,7 +97,7 @@ static int read_option(const char *name, const char *value, struct request *requ
 			       ? 0
 			       : refuse(ret_error,
 					"by: remote, network, workload, program or cgroup");
-	return refuse(ret_error, "unknown option: there are protocol, top, every, user and by");
+	return refuse(ret_error, "unknown option: there are protocol, id, top, every, user and by");
 }
 
 int request_parse(const char *line, size_t size, struct request *ret, const char **ret_error)

@@ -39,6 +39,7 @@ struct request {
 	uint32_t uid;	  /* TRAFFIC_NO_UID: nobody's */
 	uint32_t top;	  /* entries at most */
 	uint32_t every_s; /* 0: one answer */
+	uint32_t id;	  /* the client's, told in the answer */
 };
 
 /* The word of an order of groups. */

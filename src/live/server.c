@@ -169,8 +169,8 @@ static char *find_same(const struct server *server, size_t n, const struct reque
 
 		if (peer->text && peer->sent == 0 && other->kind == request->kind &&
 		    other->by == request->by && other->has_user == request->has_user &&
-		    other->uid == request->uid && other->top == request->top &&
-		    peer->since_ns >= server->live->now.time_ns) {
+		    other->uid == request->uid && other->id == request->id &&
+		    other->top == request->top && peer->since_ns >= server->live->now.time_ns) {
 			*ret_size = peer->size;
 			return strndup(peer->text, peer->size);
 		}

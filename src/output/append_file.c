@@ -305,11 +305,14 @@ bool append_file_is_named(const struct append_file *file, int directory_fd, cons
 	       status.st_dev == file->device && status.st_ino == file->inode;
 }
 
-bool append_file_is_deleted(const struct append_file *file)
+bool append_file_is_deleted(struct append_file *file)
 {
 	struct stat status;
 
-	return fstat(file->fd, &status) == 0 && status.st_nlink == 0;
+	if (fstat(file->fd, &status) < 0)
+		return false;
+	file->is_empty = status.st_size == 0;
+	return status.st_nlink == 0;
 }
 
 int append_file_close(struct append_file *file)

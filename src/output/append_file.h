@@ -27,7 +27,7 @@ struct append_file {
 	int fd; /* -1: not open */
 	dev_t device;
 	ino_t inode;
-	bool is_empty;	     /* was, when it was opened */
+	bool is_empty;	     /* was, when it was opened or looked at last */
 	bool is_dirty;	     /* written to since its write-back was begun */
 	time_t write_back_s; /* when that was, by CLOCK_MONOTONIC */
 };
@@ -67,8 +67,9 @@ void append_file_write_back(struct append_file *file);
 /* Does the name still mean this file? */
 bool append_file_is_named(const struct append_file *file, int directory_fd, const char *name);
 
-/* Has the file no name left at all? What is written to it now is gone with it. */
-bool append_file_is_deleted(const struct append_file *file);
+/* Has the file no name left at all? What is written to it now is gone with it. Also says anew whether it
+ * is empty: logrotate's copytruncate empties a file that is open. */
+bool append_file_is_deleted(struct append_file *file);
 
 /* Begins the write-back, too. The error of close(), by which a network file system tells of earlier writes. */
 int append_file_close(struct append_file *file);

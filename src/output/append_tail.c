@@ -26,11 +26,15 @@
 #define WALK_WINDOW ((size_t)256 << 10)
 #define WALK_MAX    ((off_t)1 << 30)
 
+/* So much of a piece of a line tells whose it is. */
+#define BEGINNING_BYTES 256
+
 #define READ_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 
 struct tail {
-	char *line; /* or NULL */
-	off_t end;  /* of the last complete line, its newline included; 0: there is none */
+	char *line;	/* or NULL */
+	off_t end;	/* of the last complete line, its newline included; 0: there is none */
+	off_t torn_end; /* of the piece of a line behind it: where NULs or the file's end follow */
 };
 
 static int read_at(int fd, char *to, size_t n, off_t at)
@@ -123,11 +127,30 @@ static int read_tail(int fd, off_t size, size_t line_max, struct tail *ret)
 		return r;
 	if (r == 0 && ret->line && strlen(ret->line) > line_max)
 		free(steal_pointer(ret->line));
+	ret->torn_end = end;
 	return end - ret->end > (off_t)line_max ? -EFBIG : 0;
 }
 
-int append_tail_repair(struct append_file *file, size_t line_max, char **ret_line,
-		       uint64_t *ret_cut, char *words, size_t words_size)
+/* Returns 0 when the piece behind the last line begins as one of ours, or there is none; -EFBIG when it
+ * is somebody else's text; or an error. */
+static int judge_torn(int fd, const struct tail *tail, append_tail_begins *begins)
+{
+	char text[BEGINNING_BYTES];
+	size_t n = sizeof(text);
+	int r;
+
+	if (tail->torn_end - tail->end < (off_t)n)
+		n = (size_t)(tail->torn_end - tail->end);
+	if (!n)
+		return 0;
+	r = read_at(fd, text, n, tail->end);
+	if (r < 0)
+		return r;
+	return begins(text, n) ? 0 : -EFBIG;
+}
+
+int append_tail_repair(struct append_file *file, size_t line_max, append_tail_begins *begins,
+		       char **ret_line, uint64_t *ret_cut, char *words, size_t words_size)
 {
 	_cleanup_free_ char *line = NULL;
 	struct stat before, now;
@@ -138,6 +161,8 @@ int append_tail_repair(struct append_file *file, size_t line_max, char **ret_lin
 		return -errno;
 	r = read_tail(file->fd, before.st_size, line_max, &tail);
 	line = tail.line;
+	if (r == 0)
+		r = judge_torn(file->fd, &tail, begins);
 	if (r == -EFBIG) {
 		snprintf(words, words_size,
 			 "ends in what is no line of the meter's: look at it, and remove it");

@@ -6,19 +6,24 @@
 #ifndef OUTPUT_APPEND_TAIL_H
 #define OUTPUT_APPEND_TAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "output/append_file.h"
 
+/* Can a line of ours begin with these n bytes? There is at least one. */
+typedef bool append_tail_begins(const char *text, size_t n);
+
 /* Cut a torn last line off, so that the next one begins at a line's start. What no meter can have
- * left there (a piece longer than line_max) is not touched: -EPERM and words, as append_file_open().
+ * left there (a piece longer than line_max, or one that begins as no line of ours) is not touched:
+ * -EPERM and words, as append_file_open().
  *
  * *ret_line: the last complete line without its newline, NUL-terminated, the caller's to free; NULL:
  * there is none, or none of at most line_max bytes. *ret_cut: how many bytes were cut off.
  * Other errors are the system's. */
-int append_tail_repair(struct append_file *file, size_t line_max, char **ret_line,
-		       uint64_t *ret_cut, char *words, size_t words_size);
+int append_tail_repair(struct append_file *file, size_t line_max, append_tail_begins *begins,
+		       char **ret_line, uint64_t *ret_cut, char *words, size_t words_size);
 
 /* The last complete line of a file of that directory, if it passes for ours to append to. Only read. NULL:
  * there is none. */

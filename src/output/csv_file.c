@@ -51,7 +51,8 @@ static int mend_end(struct csv_file *file, char *words, size_t words_size)
 	file->half = 0;
 	if (file->file.is_empty)
 		return 0;
-	r = append_tail_repair(&file->file, CSV_ROW_MAX, &row, &file->cut, words, words_size);
+	r = append_tail_repair(&file->file, CSV_ROW_MAX, csv_row_begins, &row, &file->cut, words,
+			       words_size);
 	if (r == 0)
 		set_mark(file, row);
 	return r;
@@ -143,9 +144,15 @@ int csv_file_write(struct csv_file *file, const struct csv_folder *folder, char 
 		append_file_close(&file->file);
 	if (file->file.fd < 0) {
 		r = csv_file_open(file, folder, words, words_size);
-		if (r < 0)
-			return r;
+	} else if (file->file.is_empty) {
+		/* Emptied (copytruncate): it begins as a new file does, and with a whole row. */
+		file->half = 0;
+		r = write_header(file, folder);
+	} else {
+		r = 0;
 	}
+	if (r < 0)
+		return r;
 	r = append_file_write(&file->file, file->buffer + file->half, file->used - file->half,
 			      &written);
 	if (r < 0) {

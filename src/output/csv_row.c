@@ -183,3 +183,29 @@ bool csv_row_read_totals(const char *row, uint64_t *ret_in, uint64_t *ret_out)
 	return (row = format_read_number(row + 1, ret_in)) && *row == ',' &&
 	       (row = format_read_number(row + 1, ret_out)) && (!*row || *row == ',');
 }
+
+/* The common part of two texts, one of them n bytes, is the same. */
+static bool agrees(const char *text, size_t n, const char *with)
+{
+	size_t length = strlen(with);
+
+	return memcmp(text, with, n < length ? n : length) == 0;
+}
+
+bool csv_row_begins(const char *text, size_t n)
+{
+	size_t at;
+
+	if (agrees(text, n, COLUMNS_ORIGINAL))
+		return true;
+	if (agrees(text, n, "in,"))
+		at = 3;
+	else if (agrees(text, n, "out,"))
+		at = 4;
+	else
+		return false;
+	/* The bytes, and a comma behind them. */
+	while (at < n && text[at] >= '0' && text[at] <= '9')
+		at++;
+	return at >= n || text[at] == ',';
+}

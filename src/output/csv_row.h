@@ -32,6 +32,9 @@ size_t csv_row_bound(const struct traffic_record *record, enum csv_columns colum
 /* Write the row, newline included and no NUL, at `to`. Returns its end. */
 char *csv_row_append(char *to, const struct traffic_record *record, enum csv_columns columns);
 
+/* Can a row or a header, of any columns, begin with these n bytes? */
+bool csv_row_begins(const char *text, size_t n);
+
 /* The user's bytes so far by a row without its newline; it may be of any columns. false: this is no
  * row. */
 bool csv_row_read_totals(const char *row, uint64_t *ret_in, uint64_t *ret_out);

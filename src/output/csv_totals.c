@@ -40,12 +40,12 @@ static int tell_file(const struct csv_folder *folder, const char *name, uint32_t
 		     traffic_total_tell *tell, void *userdata)
 {
 	_cleanup_free_ char *row = NULL;
-	struct append_policy policy;
 	struct traffic_total total = { .uid = uid };
 	int r;
 
-	csv_folder_policy(folder, uid, &policy);
-	r = append_tail_read(folder->fd, name, &policy, CSV_ROW_MAX, &row);
+	/* Only files of the meter's: with owner=user a user can write to their own, and would raise
+	 * their total by it. */
+	r = append_tail_read(folder->fd, name, &folder->policy, CSV_ROW_MAX, &row);
 	if (r < 0)
 		return r;
 	return row && csv_row_read_totals(row, &total.in, &total.out) ? tell(userdata, &total) : 0;

@@ -87,7 +87,8 @@ static int mend_end(struct traffic_output *output, char *words, size_t words_siz
 
 	if (json->file.is_empty)
 		return 0;
-	r = append_tail_repair(&json->file, JSON_ROW_MAX, &line, &cut, words, words_size);
+	r = append_tail_repair(&json->file, JSON_ROW_MAX, json_row_begins, &line, &cut, words,
+			       words_size);
 	if (r < 0) {
 		append_file_close(&json->file);
 		return r;
@@ -206,8 +207,12 @@ static int prepare_file(struct traffic_output *output)
 		return 0;
 	if (json->file.fd >= 0 && append_file_is_deleted(&json->file))
 		append_file_close(&json->file);
-	if (json->file.fd >= 0)
+	if (json->file.fd >= 0) {
+		/* Emptied (copytruncate): the line that was cut in two is in the copy, torn. */
+		if (json->file.is_empty)
+			json->half = 0;
 		return 0;
+	}
 	r = open_path(output);
 	if (r == 0)
 		json->half = 0;

@@ -190,3 +190,12 @@ bool json_row_read_place(const char *line, struct json_place *ret)
 	       read_number(line, ",\"total_out\":", &ret->total_out) &&
 	       read_number(line, ",\"batch\":", &ret->batch);
 }
+
+bool json_row_begins(const char *text, size_t n)
+{
+	static const char start[] = "{\"time\":";
+	const size_t length = sizeof(start) - 1;
+
+	return memcmp(text, start, n < length ? n : length) == 0 &&
+	       (n <= length || (text[length] >= '0' && text[length] <= '9'));
+}

@@ -27,6 +27,9 @@ char *json_row_append(char *to, const struct traffic_record *record, const char 
  * end. */
 char *json_row_append_text(char *to, const char *text, size_t n);
 
+/* Can a line begin with these n bytes? */
+bool json_row_begins(const char *text, size_t n);
+
 /* Which record a line was: one of a batch and no other. */
 struct json_place {
 	uint64_t batch, total_in, total_out;

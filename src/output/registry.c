@@ -7,11 +7,18 @@
 
 #include "output/queue.h"
 
+#ifdef HAVE_SQLITE3
+#define OUTPUT_HISTORY(OUTPUT) OUTPUT(history)
+#else
+#define OUTPUT_HISTORY(OUTPUT)
+#endif
+
 /* One line an output. OUTPUT(csv) means: src/output/csv.c defines csv_output. */
 #define OUTPUTS(OUTPUT) \
 	OUTPUT(csv)     \
 	OUTPUT(json)    \
-	OUTPUT(spool)
+	OUTPUT(spool)   \
+	OUTPUT_HISTORY(OUTPUT)
 
 #define DECLARE(name) extern const struct traffic_output_type name##_output;
 #define ENTRY(name)   &name##_output,

@@ -171,6 +171,37 @@ static void test_first_layout_is_read(void **state)
 	close_set(&fixture);
 }
 
+/* What the meter's user can write is no index to go by. */
+static void test_hostile_journal(void **state)
+{
+	struct traffic_record record;
+	struct fixture fixture = { 0 };
+	struct journal_span *hostile;
+	struct span span;
+	int fds[SET_MAPS];
+
+	(void)state;
+	fds[SET_PACKETS] = new_map(BPF_MAP_TYPE_RINGBUF, 0, 0, RING_BYTES);
+	new_tables(fds, SET_RECENT, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct recent_flow),
+		   METER_RECENT);
+	new_tables(fds, SET_FLOWS, BPF_MAP_TYPE_HASH, sizeof(struct flow_key),
+		   sizeof(struct flow_value), 4);
+	new_tables(fds, SET_USERS, BPF_MAP_TYPE_HASH, sizeof(struct user_key),
+		   sizeof(struct user_value), 4);
+	fds[SET_AUDIT] = new_map(BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct audit_value),
+				 METER_AUDIT_ENTRIES);
+	open_set(&fixture, fds);
+	hostile = &fixture.journal.page->span;
+	*hostile = (struct journal_span){ .number = 1, .generation = 1, .kind = UINT32_MAX };
+	hostile->recent = INT32_MAX;
+	hostile->flows = INT32_MAX;
+	hostile->users = INT32_MAX;
+	assert_int_equal(span_begin_again(&span, &fixture.set, &fixture.journal), 1);
+	assert_int_equal(span_next(&span, &record), 0);
+	assert_int_equal(span_commit(&span, &fixture.journal), 0);
+	close_set(&fixture);
+}
+
 /* TCP with 20 bytes of header, no options. The packet's payload is 3 segments of 100 bytes. */
 static void send_gso(const struct traffic_meter_bpf *skeleton, uint8_t last)
 {
@@ -245,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_layout_is_read),
+		cmocka_unit_test(test_hostile_journal),
 		cmocka_unit_test(test_wire_packets_of_each_step),
 	};
 

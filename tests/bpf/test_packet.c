@@ -346,6 +346,26 @@ static void test_wire_bytes_of_gso(void **state)
 	assert_int_equal(record.wire_packets, 4);
 }
 
+/* A jumbo option before TCP's header: the segments have none. */
+static void test_wire_bytes_of_big_tcp(void **state)
+{
+	struct fixture *fixture = *state;
+	struct __sk_buff context = { .gso_segs = 4, .gso_size = 100 };
+	static const uint8_t payload[400];
+	struct traffic_record record;
+	struct made made;
+
+	put_ipv6(&made, IPPROTO_HOPOPTS);
+	PUT(&made, IPPROTO_TCP, 0, 0xc2, 4, 0, 0, 1, 0x90 + 20);
+	put_transport(&made, 5);
+	put(&made, payload, sizeof(payload));
+	assert_int_equal(meter_packet(fixture, &made, &context, &record), 1);
+	assert_int_equal(record.protocol, IPPROTO_TCP);
+	assert_int_equal(record.bytes, 40 + 8 + 20 + 400);
+	assert_int_equal(record.wire_bytes, 4 * (40 + 20) + 400);
+	assert_int_equal(record.wire_packets, 4);
+}
+
 static int setup(void **state)
 {
 	static struct fixture fixture;
@@ -386,6 +406,7 @@ int main(void)
 		cmocka_unit_test(test_cut_packets),
 		cmocka_unit_test(test_unreadable_goes_to_the_user_table),
 		cmocka_unit_test(test_wire_bytes_of_gso),
+		cmocka_unit_test(test_wire_bytes_of_big_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -54,6 +54,31 @@ config() {
 	assert_contains "log" "csv:$work" "$(cat "$work/log")"
 }
 
+# All errors at once, and nothing is started.
+check_config() {
+	cat >"$work/all.conf" <<-END
+		interval = ten
+		intervall = 10
+		output = cvs:/tmp
+		output = csv:/tmp,haeder=yes
+		cgroup = /tmp
+		user = no-such-user-here
+		instance = a/b
+	END
+	local got=0 wanted
+	"$METER" check --config "$work/all.conf" >"$work/stdout" 2>"$work/stderr" || got=$?
+	assert_equal "exit code" 1 "$got"
+	for wanted in 'all.conf:1: interval:.*ten' "all.conf:2: unknown option 'intervall'" "no kind 'cvs'.*csv" \
+		"haeder.*header" '/tmp.*not a cgroup v2' "no user 'no-such-user-here'" "instance 'a/b'"; do
+		assert_contains "all that is wrong" "$wanted" "$(cat "$work/stderr")"
+	done
+	assert_equal "lines" 7 "$(wc -l <"$work/stderr")"
+	printf 'output = csv:%s\nnic-id = here\n' "$work" >"$work/good.conf"
+	assert_equal "a good one" "$work/good.conf: good" "$("$METER" check "--config=$work/good.conf" 2>&1)"
+	refuse 1 "No such file" "$METER" check --config "$work/none.conf"
+	refuse 2 "check: '--konfig'" "$METER" check --konfig
+}
+
 outputs() {
 	need_bpf
 	refuse 1 "cvs" "$METER" run --output cvs:/tmp
@@ -161,7 +186,7 @@ network_lists() {
 
 nic_ids() {
 	need_bpf
-	for id in a/b .. ../x 'a..b' "$(printf 'a\nb')" "$(printf '%065d' 0)"; do
+	for id in a/b .. ../x 'a..b' "$(printf 'a\nb')" "$(printf '%0128d' 0)"; do
 		refuse 1 "nic-id" "$METER" run --output "csv:$work" --nic-id "$id"
 		refuse 2 "nic-id" ./traffic_meter_user "" "$id"
 	done
@@ -241,6 +266,7 @@ run_test "configuration file" config
 run_test "outputs" outputs
 run_test "read-only directory" readonly_directory
 run_test "privileges" privileges
+run_test "check --config tells all that is wrong" check_config
 run_test "three capabilities are enough" three_capabilities
 run_test "cgroups" cgroups
 run_test "old kernel" old_kernel

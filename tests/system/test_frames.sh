@@ -82,6 +82,20 @@ test_once() { # OPTION...
 	assert_equal "bytes out" "$sent_bytes" "$(charged)"
 }
 
+# A tunnel of Ethernet's kind: the frames that are sent into it count, and not what carries them.
+test_tunnel() {
+	local sent_bytes=0
+	ip -n "$near" link add tunnel0 type vxlan id 7 dstport 4789 remote 10.77.0.2 local 10.77.0.1 dev veth0 ||
+		skip "no vxlan"
+	ip -n "$near" link set tunnel0 up
+	start
+	send_frames tunnel0 02:00:00:00:00:02
+	send_frames veth0 "$(mac_of "$far" veth0)"
+	stop
+	ip -n "$near" link del tunnel0
+	assert_equal "bytes out" "$sent_bytes" "$(charged)"
+}
+
 test_not_named() {
 	local sent_bytes=0
 	start --interface lo
@@ -251,6 +265,7 @@ netns_pair "$near" "$far"
 run_test "an interface that comes later, and goes" test_later
 run_test "an interface that sends by another one: once" test_once
 run_test "the same, asked for by name" test_once --interface upper0
+run_test "frames that a tunnel wraps: once" test_tunnel
 run_test "an interface that is not metered" test_not_named
 run_test "a packet socket of another cgroup" test_other_cgroup
 run_test "forwarded packets are nobody's" test_forwarded

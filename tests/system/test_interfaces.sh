@@ -13,7 +13,8 @@ cd "$(dirname "$0")/../.." || exit 1
 PATH=$PATH:/usr/sbin:/sbin
 near=tm-if-near-$$
 far=tm-if-far-$$
-fixture interfaces "$near" "$far"
+other=tm-if-other-$$
+fixture interfaces "$near" "$far" "$other"
 
 # In the near namespace with the mounts of this one: ip netns exec would hide the cgroups.
 enter_near="nsenter --net=/run/netns/$near"
@@ -34,6 +35,7 @@ pair() { # DEVICE NETWORK
 make_netns() {
 	ip netns add "$near"
 	ip netns add "$far"
+	ip netns add "$other"
 	ip -n "$near" link set lo up
 	pair veth0 10.79.0
 }
@@ -284,6 +286,38 @@ many_changes() {
 	stop except
 }
 
+# A container's interface has the index of one of ours, and is none of ours.
+of_another_namespace() {
+	local rule expected
+	prepare
+	forget_devices
+	ip -n "$near" link add tm0 index 777 type veth peer name tm0 netns "$far"
+	ip -n "$other" link add tm9 index 777 type veth peer name tm1 netns "$far"
+	addresses tm0 10.79.1
+	ip -n "$other" addr add 10.79.3.1/24 dev tm9
+	ip -n "$far" addr add 10.79.3.2/24 dev tm1
+	ip -n "$other" link set tm9 up
+	ip -n "$far" link set tm1 up
+	start all
+	start only --interface tm0
+	start except --exclude-interface tm0
+	send 10.79.1.2 5
+	in_cgroup "$cgroup" nsenter --net="/run/netns/$other" "$TRAFFIC" udp-send --to 10.79.3.2 5001 --count 7 \
+		--size 100 >/dev/null
+	wait_until 10 counted_is all out 12
+	for rule in all only except; do
+		stop $rule
+		case $rule in
+		all) expected=$'"" out 7\ntm0 out 5' ;;
+		only) expected="tm0 out 5" ;;
+		except) expected='"" out 7' ;;
+		esac
+		assert_equal "packets by interface, $rule" "$expected" "$(rows $rule | sed 's/^ /"" /' | sort)"
+	done
+	ip -n "$near" link del tm0
+	ip -n "$other" link del tm9
+}
+
 refuse() { # PATTERN OPTION...: a usage error, told in one line
 	local got=0
 	timeout 30 "$METER" run --output "csv:$work" "${@:2}" 2>"$work/stderr" </dev/null || got=$?
@@ -306,6 +340,7 @@ run_test "usage" usage
 run_test "chosen interfaces" chosen lo veth0
 run_test "a label of one's own" label_wins
 run_test "interfaces that come, go and change names" changing
+run_test "an interface of another namespace with the same index" of_another_namespace
 run_test "many changes in a row" many_changes
 run_test "chosen interfaces, one of them a vlan on another" on_vlan
 end_tests

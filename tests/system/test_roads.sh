@@ -65,7 +65,7 @@ send_road() { # ROAD BYTES FAMILY SENDER RECEIVER|- [OPTIONS OF THE SENDER]
 	esac
 	set -- "${@:3}"
 	if [ "$3" != - ]; then
-		in_cgroup_start "$cgroup" ip netns exec "$far" "$TRAFFIC" road "$road" --bind "$to" 5000 \
+		in_cgroup_start "${receivers:-$cgroup}" ip netns exec "$far" "$TRAFFIC" road "$road" --bind "$to" 5000 \
 			--device veth0 --bytes "$bytes" --uid "$3" >"$log"
 		receiver=$started_pid
 		wait_until 10 grep -q ready "$log"
@@ -204,6 +204,63 @@ bypass() { # ROAD
 	assert_equal "in to the receiver" "$(sent ip_bytes)" "$(metered "$uid_in" in)"
 }
 
+# rx or tx, of the near end: bytes less the link headers.
+counter() {
+	ip -n "$near" -s -j link show dev veth0 | python3 -c '
+import json, sys
+count = json.load(sys.stdin)[0]["stats64"][sys.argv[1]]
+print(count["bytes"] - 14 * count["packets"])' "$1"
+}
+
+short_connections() { # ADDRESS UID
+	in_cgroup_start "$receivers" ip netns exec "$far" "$TRAFFIC" tcp-serve --bind "$1" 5001 \
+		--connections 300 --expect 100 --reply 1000 --uid "$2" >"$work/short"
+	wait_until 10 grep -q ready "$work/short"
+	in_cgroup "$cgroup" ip netns exec "$near" "$TRAFFIC" tcp-many --to "$1" 5001 --connections 300 \
+		--bytes 100 --expect-reply 1000 --uid "$2" >>"$work/sent" || fail "300 connections to $1"
+	wait "$started_pid" || fail "the server of 300 connections"
+}
+
+# One user, all that users have, and nobody else on the link: what the user is charged is what the interface
+# counts, within 1 per mille. What the kernel asks its neighbours is not the user's. Who receives is another
+# machine's, and not metered.
+all_by_one() { # UID
+	local receivers family road bytes direction uid=$1
+	declare -A before after=([in]=rx [out]=tx)
+	need_bpf
+	command -v ethtool >/dev/null || skip "needs ethtool"
+	for road in "$near" "$far"; do
+		ip netns exec "$road" ethtool -K veth0 tso off gso off gro off tx off >"$work/ethtool" 2>&1 ||
+			fail "ethtool: $(cat "$work/ethtool")"
+	done
+	receivers=$(cgroup_root)
+	near_meter_start
+	for direction in in out; do before[$direction]=$(counter "${after[$direction]}"); done
+	for road in udp mmsg udp-gso raw icmp raw-icmp packet packet-dgram sendfile splice uring; do
+		road_is_here "$road" || continue
+		bytes=$datagram_bytes
+		[ "$(way_of "$road")" != stream ] || bytes=$stream_bytes
+		for family in 4 6; do
+			case $road in
+			icmp | raw-icmp) send_road "$road" "$bytes" $family "$uid" - ;;
+			*) send_road "$road" "$bytes" $family "$uid" "$uid" ;;
+			esac
+		done
+	done
+	short_connections 10.77.0.2 "$uid"
+	short_connections fd77::2 "$uid"
+	for direction in in out; do after[$direction]=$(counter "${after[$direction]}"); done
+	near_meter_stop
+	rm -f "$work"/out/*_none.log
+	assert_users "$uid"
+	for direction in in out; do
+		bytes=$((after[$direction] - before[$direction]))
+		echo "# $direction: $bytes by the interface, $(metered "$uid" $direction 9) charged to the user"
+		assert_between "bytes $direction of the user" $((bytes * 999 / 1000)) $((bytes * 1001 / 1000)) \
+			"$(metered "$uid" $direction 9)"
+	done
+}
+
 # Asked as root first, which loads the module that the road may be in.
 road_is_here() { "$TRAFFIC" road "$1" && "$TRAFFIC" road "$1" --uid "$uid_out"; }
 
@@ -236,4 +293,6 @@ for road in "${roads[@]}"; do
 	mptcp-download) run_test "by the road $road, two paths" two_paths "$road" "$uid_in" "$uid_out" ;;
 	esac
 done
+uid_out=$((uid_in + 1))
+[ $# -gt 0 ] || run_test "all of a user's by the interface's own counters" all_by_one "$uid_out"
 end_tests

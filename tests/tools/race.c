@@ -32,6 +32,7 @@
 
 #include "output/append_file.h"
 #include "output/append_tail.h"
+#include "output/csv_row.h"
 
 #define ROW	"out,128,127.0.0.1,127.0.0.1,1.000000000,0,128\n"
 #define ROW_MAX 8704
@@ -256,7 +257,8 @@ static bool try_open(int directory_fd, const char *name, const char *victims)
 	line = NULL;
 	if (append_file_open(&file, directory_fd, name, &policy, words, sizeof(words)) < 0)
 		return false;
-	if (append_tail_repair(&file, ROW_MAX, &line, &cut, words, sizeof(words)) == 0)
+	if (append_tail_repair(&file, ROW_MAX, csv_row_begins, &line, &cut, words, sizeof(words)) ==
+	    0)
 		verify_line(line);
 	free(line);
 	verify_file(&file, victims);

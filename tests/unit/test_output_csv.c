@@ -571,6 +571,22 @@ static void file_deleted(void **state)
 	close_output(&output);
 }
 
+/* logrotate's copytruncate, while the file is open: the names come first again. */
+static void file_emptied(void **state)
+{
+	(void)state;
+	open_csv("columns=original,header=yes");
+	write_rows(0, 5);
+	flush_output(&output);
+	assert_int_equal(truncate(FILE_OF(1000), 0), 0);
+	write_rows(5, 8);
+	flush_output(&output);
+	assert_memory_equal(read_file(FILE_OF(1000)), "direction,bytes,", 16);
+	write_rows(8, 10);
+	close_output(&output);
+	assert_int_equal(count_lines_of(read_file(FILE_OF(1000))), 6);
+}
+
 static void directory_made_again(void **state)
 {
 	char logs[512];
@@ -640,6 +656,7 @@ int main(void)
 		TEST(full_until_the_end),
 		TEST(file_renamed),
 		TEST(file_deleted),
+		TEST(file_emptied),
 		TEST(directory_made_again),
 		TEST(directory_replaced),
 	};

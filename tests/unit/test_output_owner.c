@@ -251,6 +251,29 @@ static void leased_file(void **state)
 	close(fd);
 }
 
+static uint64_t told_out;
+
+static int tell(void *userdata, const struct traffic_total *total)
+{
+	(void)userdata;
+	assert_int_not_equal(total->uid, USER);
+	told_out = total->out;
+	return 0;
+}
+
+/* A user may write any totals into their own file: it is not asked. One of the meter's is. */
+static void totals_of_their_own(void **state)
+{
+	(void)state;
+	open_csv("owner=user");
+	write_file(file_of(USER), "out,52,1.1.1.1,2.2.2.2,1.000000000,0,900000\n");
+	assert_int_equal(chown(file_of(USER), USER, 0), 0);
+	write_file(file_of(OTHER), "out,52,1.1.1.1,2.2.2.2,1.000000000,0,52\n");
+	assert_int_equal(csv_output.totals(&output, 0, tell, NULL), 0);
+	assert_int_equal(told_out, 52);
+	close_output(&output);
+}
+
 static void open_fails(const char *words)
 {
 	assert_true(open_output(&output, &csv_output, directory, "owner=user") < 0);
@@ -327,6 +350,7 @@ int main(void)
 		TEST(file_of_a_third),	     TEST(hard_link_of_theirs), TEST(endless_file),
 		TEST(endless_while_open),    TEST(running_file),	TEST(leased_file),
 		TEST(directories_of_others), TEST(directory_changed),	TEST(not_root),
+		TEST(totals_of_their_own),
 	};
 
 	return cmocka_run_group_tests_name("output_owner", tests, NULL, NULL);

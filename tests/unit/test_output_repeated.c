@@ -221,6 +221,33 @@ static void foreign_tails(void **state)
 	assert_int_equal(count_lines_of(read_file(name_of(&csv_output, 1))), 2);
 }
 
+/* Text of somebody else without a newline at its end, as an editor or `echo -n` leaves it. */
+static void foreign_text(void **state)
+{
+	static const char *const texts[] = {
+		"important",	       "[1, 2]",	 "intro", "out,of,order",
+		"{\"time\":\"noon\"}", "kept\nimportant"
+	};
+	struct traffic_record record = make_record(1001, TRAFFIC_OUT, 52);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		write_file(name_of(&csv_output, 1), texts[i]);
+		write_file(name_of(&json_output, 0), texts[i]);
+		capture_begin();
+		open_as(&csv_output, "", 1, false);
+		write_one(&output, &record);
+		close_output(&output);
+		capture_end();
+		assert_said("ends in what is no line of the meter's");
+		assert_int_equal(open_output(&output, &json_output, name_of(&json_output, 0), ""),
+				 -EPERM);
+		close_output(&output);
+		assert_string_equal(read_file(name_of(&csv_output, 1)), texts[i]);
+		assert_string_equal(read_file(name_of(&json_output, 0)), texts[i]);
+	}
+}
+
 /* Rotated away after the kill, with older ones beside it and things that are not ours. */
 static void rotated(const struct traffic_output_type *type, const char *suffix)
 {
@@ -459,17 +486,10 @@ static void half_rows_that_stay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(any_part_of_it),
-		TEST(torn_rows),
-		TEST(every_tear),
-		TEST(foreign_tails),
-		TEST(rotated_csv),
-		TEST(rotated_csv_by_date),
-		TEST(rotated_json),
-		TEST(files_that_give_way),
-		TEST(json_batch_before),
-		TEST(json_place_changed),
-		TEST(lines_that_are_no_place),
+		TEST(any_part_of_it),	   TEST(torn_rows),	     TEST(every_tear),
+		TEST(foreign_tails),	   TEST(foreign_text),	     TEST(rotated_csv),
+		TEST(rotated_csv_by_date), TEST(rotated_json),	     TEST(files_that_give_way),
+		TEST(json_batch_before),   TEST(json_place_changed), TEST(lines_that_are_no_place),
 		TEST(half_rows_that_stay),
 	};
 
