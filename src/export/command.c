@@ -114,20 +114,20 @@ static int read_section(struct export_settings *settings, const char *config, co
 
 static int read_settings(struct export_settings *settings, int argc, char **argv)
 {
+	static const char command[] = "traffic-meter export";
 	struct export_settings first = { .log_level = LOG_LEVEL_NOTICE };
 	int rest, r;
 
 	settings->log_level = LOG_LEVEL_NOTICE;
-	r = options_parse_arguments(export_options, &first, "traffic-meter export", argc, argv,
-				    &rest);
+	r = options_parse_arguments(export_options, &first, command, argc - 1, argv + 1, &rest);
 	if (r == 0 && first.name)
 		r = read_section(settings, first.config ? first.config : "/etc/traffic-meter.conf",
 				 first.name);
 	options_free(export_options, &first);
 	if (r == 0)
-		r = options_parse_arguments(export_options, settings, "traffic-meter export", argc,
-					    argv, &rest);
-	for (; r == 0 && rest < argc; rest++)
+		r = options_parse_arguments(export_options, settings, command, argc - 1, argv + 1,
+					    &rest);
+	for (rest++; r == 0 && rest < argc; rest++)
 		r = traffic_strings_add(&settings->outputs, argv[rest]);
 	return r;
 }

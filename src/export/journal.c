@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* journal:, an entry a record, with fields of its own: journalctl TRAFFIC_UID=1001. */
+/* journal:local, an entry a record, with fields of its own: journalctl TRAFFIC_UID=1001. */
 #ifdef HAVE_LIBSYSTEMD
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <errno.h>
@@ -122,9 +122,9 @@ static void fill(struct entry *entry, const struct export_batch *batch, size_t r
 
 static int journal_check(struct export_output *output)
 {
-	return *output->target ? export_refuse(output, -EINVAL,
-					       "there is one journal, without a name: journal:")
-			       : 0;
+	return strcmp(output->target, "local") == 0
+		       ? 0
+		       : export_refuse(output, -EINVAL, "there is one journal: journal:local");
 }
 
 /* The library takes a journal that is not there for one that has taken everything. */
@@ -176,7 +176,7 @@ static void journal_close(struct export_output *output)
 
 const struct export_type journal_export = {
 	.kind = "journal",
-	.target = "",
+	.target = "local",
 	.help = "an entry a record in systemd's journal, with fields TRAFFIC_UID= and so on",
 	.context_size = sizeof(struct entry),
 	.check = journal_check,

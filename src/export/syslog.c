@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * syslog: to the local log (/dev/log), syslog:udp://HOST[:514], tcp://HOST[:514], tls://HOST[:6514]: a
+ * syslog:local to /dev/log, syslog:udp://HOST[:514], tcp://HOST[:514], tls://HOST[:6514]: a
  * message a record, by RFC 5424, to a stream with its length before it (RFC 6587, RFC 5425).
  */
 #include <errno.h>
@@ -75,7 +75,7 @@ static int syslog_check(struct export_output *output)
 
 	syslog->style.priority = syslog->facility * 8 + 6;
 	syslog->style.enterprise = (uint32_t)syslog->enterprise;
-	syslog->style.is_local = !*output->target;
+	syslog->style.is_local = strcmp(output->target, "local") == 0;
 	if (syslog->style.is_local)
 		return transport_parse(&syslog->transport, output, "unix:/dev/log", NULL);
 	return transport_parse(&syslog->transport, output, output->target,
@@ -162,7 +162,7 @@ static void syslog_close(struct export_output *output)
 
 const struct export_type syslog_export = {
 	.kind = "syslog",
-	.target = "[udp|tcp|tls://HOST[:PORT]]",
+	.target = "local|udp|tcp|tls://HOST[:PORT]",
 	.help = "a message a record, to the local log or by RFC 5424",
 	.context_size = sizeof(struct syslog),
 	.options = syslog_options,

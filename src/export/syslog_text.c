@@ -136,8 +136,9 @@ static char *put_cef(char *to, const struct export_batch *batch, size_t row)
 	bool is_in = record->direction == TRAFFIC_IN;
 	struct pairs pairs = { 0 };
 
-	pairs.to = PUT(to, "CEF:0|traffic-meter|traffic-meter|" VERSION "|flow|network flow|1|");
-	add_number(&pairs, "start", record->start_ns / 1000000);
+	pairs.to =
+		PUT(to, "CEF:0|traffic-meter|traffic-meter|" VERSION "|flow|network flow|1|start=");
+	pairs.to = format_number(pairs.to, record->start_ns / 1000000);
 	add_number(&pairs, "end", record->end_ns / 1000000);
 	add_number(&pairs, "deviceDirection", !is_in);
 	add_number(&pairs, is_in ? "in" : "out", record->bytes);

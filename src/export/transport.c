@@ -29,7 +29,7 @@ void transport_preset(struct transport *transport)
 {
 	transport->fd = -1;
 	transport->timeout_s = 30;
-	transport->rate = 10000;
+	transport->rate = 3000;
 }
 
 static bool take_word(const char **at, const char *word)

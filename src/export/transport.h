@@ -56,7 +56,7 @@ struct transport {
 			.type = TRAFFIC_OPTION_NUMBER,                                         \
 			.offset = offsetof(context, member.rate),                              \
 			.metavar = "N",                                                        \
-			.help = "datagrams a second at most; 0: no limit (10000)",             \
+			.help = "datagrams a second at most; 0: no limit (3000)",              \
 		},                                                                             \
 		{                                                                              \
 			.name = "ca",                                                          \
