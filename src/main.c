@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
-#include "output/queue.h"
+#include "output/registry.h"
 #include "util/descriptors.h"
 #include "util/log.h"
 

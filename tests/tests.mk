@@ -23,7 +23,7 @@ bpf-tests: $(bpf_tests)
 
 # The program as it is on lesser kernels: what asks for a feature is compiled anew, the rest is shared.
 lesser_features := btf skc_to_tcp_sock task_btf tcx bpffs landlock
-lesser_sources := $(shell grep -lE '"(util/lesser|capture/features)\.h"' $(sources))
+lesser_sources := $(shell grep -lE '"(util/test_features|capture/features)\.h"' $(sources))
 
 define lesser_program
 $(O)/lesser/$(1)/%.o: %.c Makefile | $(O)/traffic_meter.skel.h

@@ -4,7 +4,7 @@
  * `struct traffic_output_type`, and one line in src/output/registry.c. docs/outputs.md walks
  * through a small one.
  *
- * The host (src/output/queue.c) calls an output from one thread of the output's own, so calls for
+ * The host (src/pipeline/output_thread.c) calls an output from one thread of the output's own, so calls for
  * one output never overlap, and an output that is slow or stuck fills its own queue only. The
  * order of the calls is
  *
@@ -42,6 +42,10 @@ struct traffic_output_type {
 	const char *kind;   /* the word before the colon of a SPEC */
 	const char *target; /* what help calls the word behind it, as in "DIRECTORY" */
 	const char *help;   /* one line */
+
+	/* Records that the output could not take within its hold= are summed up by user and direction, and
+	 * come when it works again, as step `user`. Without it they are dropped and counted. */
+	bool sums_up;
 
 	/* The host allocates the context and zeroes it, calls preset() where there is one, then
 	 * stores the SPEC's options in it, before init(); it frees them and the context after close(). */

@@ -21,6 +21,7 @@
 #include "account/cgroup_table.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/monotonic.h"
 
 #ifndef SYS_openat2 /* glibc before 2.32; the number is the same everywhere */
 #define SYS_openat2 437
@@ -50,14 +51,6 @@ struct cgroups {
 	uint64_t missed[MISSED_SLOTS]; /* ids that a walk did not find: direct-mapped, 0: empty */
 	char events[EVENT_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* A descriptor of the directory, or -errno. The kernel itself refuses to leave the mount, at
  * whichever part of the path. */
@@ -259,7 +252,7 @@ static void set_unseen_gone(struct cgroups *cgroups)
 
 static void walk(struct cgroups *cgroups)
 {
-	uint64_t start_ns = now_ns();
+	uint64_t start_ns = monotonic_ns();
 
 	cgroups->walk++;
 	cgroups->behind = false;
@@ -268,7 +261,7 @@ static void walk(struct cgroups *cgroups)
 	scan_all(cgroups);
 	if (!cgroups->behind)
 		set_unseen_gone(cgroups);
-	cgroups->walk_end_ns = now_ns();
+	cgroups->walk_end_ns = monotonic_ns();
 	cgroups->walk_duration_ns = cgroups->walk_end_ns - start_ns;
 }
 
@@ -281,7 +274,7 @@ static bool walk_if_due(struct cgroups *cgroups)
 
 	if (rest_ns < cgroups->walk_duration_ns * WALK_REST_FACTOR)
 		rest_ns = cgroups->walk_duration_ns * WALK_REST_FACTOR;
-	if (cgroups->walk_end_ns && now_ns() - cgroups->walk_end_ns < rest_ns)
+	if (cgroups->walk_end_ns && monotonic_ns() - cgroups->walk_end_ns < rest_ns)
 		return false;
 	walk(cgroups);
 	return true;

@@ -12,8 +12,7 @@
 #include "account/state_file.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-
-#define NS_PER_S UINT64_C(1000000000)
+#include "util/monotonic.h"
 
 /* Between tries: doubled from the first to the second. */
 #define RETRY_MIN_NS NS_PER_S
@@ -44,14 +43,6 @@ struct state_writer {
 	bool has_ended;
 	bool abandoned; /* nobody waits: the thread frees the writer, should it ever end */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static struct timespec timespec_of(uint64_t ns)
 {
@@ -148,7 +139,7 @@ static void tell(struct state_writer *writer, int result, const char *error)
 {
 	if (result < 0) {
 		if (!writer->trouble_ns)
-			writer->trouble_ns = now_ns();
+			writer->trouble_ns = monotonic_ns();
 		if (strcmp(writer->said, error) != 0)
 			log_warning(
 				"%s; retrying: until then the totals would go back at a restart",
@@ -156,7 +147,7 @@ static void tell(struct state_writer *writer, int result, const char *error)
 		memcpy(writer->said, error, sizeof(writer->said));
 	} else if (writer->trouble_ns) {
 		log_notice("totals are written to %s again after %llu s", writer->directory,
-			   (unsigned long long)((now_ns() - writer->trouble_ns) / NS_PER_S));
+			   (unsigned long long)((monotonic_ns() - writer->trouble_ns) / NS_PER_S));
 		writer->trouble_ns = 0;
 		*writer->said = '\0';
 	}
@@ -173,7 +164,7 @@ static void note(struct state_writer *writer, int result, const char *error, str
 			writer->delay_ns = RETRY_MAX_NS;
 		if (!writer->waiting) {
 			writer->waiting = state;
-			writer->retry_ns = now_ns() + writer->delay_ns;
+			writer->retry_ns = monotonic_ns() + writer->delay_ns;
 			return;
 		}
 	} else {
@@ -187,7 +178,7 @@ static void note(struct state_writer *writer, int result, const char *error, str
 /* Under the mutex. The state to write now; NULL: stop. */
 static struct state *wait_for_work(struct state_writer *writer)
 {
-	while (!writer->stopping && (!writer->waiting || writer->retry_ns > now_ns())) {
+	while (!writer->stopping && (!writer->waiting || writer->retry_ns > monotonic_ns())) {
 		const struct timespec until = timespec_of(writer->retry_ns);
 
 		if (writer->waiting)

@@ -16,8 +16,8 @@
 
 #include "capture/cgroup.h"
 #include "util/cleanup.h"
-#include "util/lesser.h"
 #include "util/log.h"
+#include "util/test_features.h"
 
 /* Debian 11's linux/bpf.h is older. */
 #define GET_CURRENT_TASK_BTF ((enum bpf_func_id)158)

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "util/lesser.h"
+#include "util/test_features.h"
 
 /* An attach type of bpf(2), for which libbpf before 1.3 has no name. */
 #define FEATURES_TCX_EGRESS ((enum bpf_attach_type)(feature_is_off("tcx") ? 4711 : 47))

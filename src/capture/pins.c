@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/lesser.h"
 #include "util/log.h"
+#include "util/test_features.h"
 
 #define BPFFS "/sys/fs/bpf"
 #define ROOT  BPFFS "/traffic-meter"

@@ -6,7 +6,7 @@
 #include "account/account.h"
 #include "capture/capture.h"
 #include "command/meter.h"
-#include "command/outputs.h"
+#include "pipeline/outputs.h"
 
 /* All: 0 or an error, logged. The second asks the outputs, too, where the state may be behind. The last
  * starts threads, and has the event told when an answer is there that a record may wait for. */

@@ -15,7 +15,7 @@
 #define COMMAND_CONFINE_H
 
 #include "command/meter.h"
-#include "command/outputs.h"
+#include "pipeline/outputs.h"
 #include "privileges/identity.h"
 
 /* All: 0 or an error, logged. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "privileges/capabilities.h"
 #include "util/log.h"
@@ -19,7 +20,7 @@ int64_t health_unaccounted(const struct health *health, const struct output_stat
 	uint64_t least = both(health->counted_before.bytes);
 	uint64_t most = both(health->counted.bytes) + both(health->held_twice.bytes);
 	uint64_t sum = both(output->delivered.bytes) + both(output->queued.bytes) +
-		       both(health->held.bytes);
+		       both(output->dropped.bytes) + both(health->held.bytes);
 
 	if (sum < least)
 		return (int64_t)(least - sum);
@@ -45,6 +46,8 @@ static void put_output(struct json_text *text, const struct health *health,
 	put_sum(text, "delivered", output->delivered.packets, output->delivered.bytes);
 	json_text_put(text, ",");
 	put_sum(text, "queued", output->queued.packets, output->queued.bytes);
+	json_text_put(text, ",");
+	put_sum(text, "dropped", output->dropped.packets, output->dropped.bytes);
 	json_text_printf(text,
 			 ",\"lost_packets\":%" PRIu64 ",\"lost_bytes\":%" PRIu64
 			 ",\"errors\":%" PRIu64 ",\"unaccounted_bytes\":%" PRId64 ",\"error\":",
@@ -133,7 +136,8 @@ int health_log_audit(const struct health *health, const struct output_status *ou
 {
 	int64_t unaccounted = health_unaccounted(health, output);
 	uint64_t held = both(health->held.bytes);
-	uint64_t lost = output->lost_bytes + (health->persists ? 0 : held);
+	uint64_t lost =
+		output->lost_bytes + both(output->dropped.bytes) + (health->persists ? 0 : held);
 	char kept[80] = "";
 
 	if (health->persists)

@@ -11,8 +11,8 @@
 #include <sys/types.h>
 
 #include "capture/capture.h"
-#include "command/outputs.h"
-#include "privileges/held.h"
+#include "pipeline/outputs.h"
+#include "privileges/privileges.h"
 #include "util/json_text.h"
 
 struct health {
@@ -39,8 +39,8 @@ struct health {
 	size_t n_outputs;
 };
 
-/* What is missing of an output's share, in bytes: counted - (delivered + queued + held). What the
- * output gave up is part of what was delivered to it or queued. While traffic flows the readings are
+/* What is missing of an output's share, in bytes: counted - (delivered + queued + dropped +
+ * held). What the output gave up is part of what was delivered to it or queued. While traffic flows the readings are
  * of different moments, so what the hooks counted between the first and the last is not missing;
  * at rest the two are the same. Less than 0: there is too much. */
 int64_t health_unaccounted(const struct health *health, const struct output_status *output);

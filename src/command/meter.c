@@ -18,14 +18,15 @@
 #include "command/control.h"
 #include "command/health.h"
 #include "command/interval.h"
-#include "command/outputs.h"
-#include "command/transfer.h"
 #include "command/watch.h"
-#include "output/queue.h"
+#include "pipeline/output_queue.h"
+#include "pipeline/outputs.h"
+#include "pipeline/transfer.h"
 #include "util/cleanup.h"
 #include "util/descriptors.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/monotonic.h"
 #include "util/notify.h"
 
 /* How long a record may wait in a ring that never fills to a mark. */
@@ -50,14 +51,6 @@ struct meter {
 	int signal_fd, room_fd; /* the loop's */
 	int lock_fd;
 };
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static int load_networks(struct meter *meter)
 {

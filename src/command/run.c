@@ -13,12 +13,11 @@
 #include "command/command.h"
 #include "command/control.h"
 #include "command/meter.h"
-#include "command/outputs.h"
 #ifdef HAVE_SQLITE3
 #include "history/history.h"
 #endif
-#include "output/queue.h"
 #include "output/registry.h"
+#include "pipeline/outputs.h"
 #include "privileges/identity.h"
 #include "util/cleanup.h"
 #include "util/log.h"

@@ -60,6 +60,9 @@ static void write_output(const struct json_tree *tree, const struct json *output
 	fputc('\n', file);
 	write_row(tree, "delivered", json_get(tree, output, "delivered"), file);
 	write_row(tree, "queued", json_get(tree, output, "queued"), file);
+	if (number(tree, json_get(tree, json_get(tree, output, "dropped"), "in"), "packets") ||
+	    number(tree, json_get(tree, json_get(tree, output, "dropped"), "out"), "packets"))
+		write_row(tree, "dropped", json_get(tree, output, "dropped"), file);
 	if (number(tree, output, "lost_bytes") || number(tree, output, "lost_packets"))
 		fprintf(file, "  lost of these %" PRIu64 " packets, %" PRIu64 " bytes\n",
 			number(tree, output, "lost_packets"), number(tree, output, "lost_bytes"));

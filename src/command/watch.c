@@ -8,14 +8,7 @@
 #include "command/control.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#include "util/monotonic.h"
 
 static const char *const owner_names[] = {
 	[CAPTURE_OWNER_PROCESS] = "process",

@@ -7,9 +7,9 @@
 #include "capture/capture.h"
 #include "command/health.h"
 #include "command/meter.h"
-#include "command/outputs.h"
-#include "command/transfer.h"
 #include "live/live.h"
+#include "pipeline/outputs.h"
+#include "pipeline/transfer.h"
 #include "util/loop.h"
 
 struct watch {

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "capture/capture.h"
-#include "output/batch.h"
+#include "pipeline/batch.h"
 
 struct live;
 

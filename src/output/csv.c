@@ -475,6 +475,7 @@ const struct traffic_output_type csv_output = {
 	.kind = "csv",
 	.target = "DIRECTORY",
 	.help = "one file of comma-separated rows for each user",
+	.sums_up = true,
 	.context_size = sizeof(struct csv),
 	.options = csv_options,
 	.preset = csv_preset,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What an output may call: it tells errors in words, and losses in numbers. The words and counts
- * are kept in the struct traffic_output; what is done about them is for the host, queue.c.
+ * are kept in the struct traffic_output; what is done about them is for its thread, pipeline/output_thread.c.
  */
 #include <traffic_meter/output.h>
 

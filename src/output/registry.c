@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "output/queue.h"
-
 #ifdef HAVE_SQLITE3
 #define OUTPUT_HISTORY(OUTPUT) OUTPUT(history)
 #else
@@ -66,6 +64,8 @@ static void format_values(const struct traffic_option *option, char *values, siz
 
 void output_print_help(FILE *file)
 {
+	fprintf(file, "  %-26s %s\n", "each, ,hold=SECONDS|forever",
+		"how long it may hold the other outputs when it can't keep up (60)");
 	for (size_t i = 0; output_types[i]; i++) {
 		const struct traffic_output_type *type = output_types[i];
 		const struct traffic_option *option = type->options;

@@ -4,6 +4,7 @@
 #define OUTPUT_REGISTRY_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include <traffic_meter/output.h>
 
@@ -15,5 +16,8 @@ const struct traffic_output_type *output_type_find(const char *kind);
 
 /* "csv, json", for a message. */
 void output_type_list(char *list, size_t size);
+
+/* The table of outputs, for help and --version: "csv:DIRECTORY  help" and their options. */
+void output_print_help(FILE *file);
 
 #endif

@@ -9,9 +9,9 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-#include "output/batch.h"
-#include "output/queue.h"
 #include "output_fixture.h"
+#include "pipeline/batch.h"
+#include "pipeline/output_queue.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -249,7 +249,7 @@ static void wait_for_room(void)
 	struct pollfd ready = { .fd = room_fd, .events = POLLIN };
 	uint64_t value;
 
-	while (!output_queue_has_room(queue)) {
+	while (output_queue_holds(queue)) {
 		assert_int_equal(poll(&ready, 1, 10000), 1);
 		assert_int_equal(read(room_fd, &value, sizeof(value)), sizeof(value));
 	}
@@ -305,11 +305,11 @@ static void full_queue_says_so(void **state)
 	start();
 	TELL(seen.hangs = true);
 	for (int i = 0; i < OUTPUT_QUEUE_BATCHES; i++) {
-		assert_true(output_queue_has_room(queue));
+		assert_false(output_queue_holds(queue));
 		push(10);
 	}
 	WAIT_FOR(seen.is_in_write);
-	assert_false(output_queue_has_room(queue));
+	assert_true(output_queue_holds(queue));
 	assert_int_equal(read(room_fd, &value, sizeof(value)), -1);
 
 	/* Status does not wait for the call that hangs. */
@@ -319,7 +319,7 @@ static void full_queue_says_so(void **state)
 
 	TELL(seen.hangs = false);
 	assert_int_equal(poll(&ready, 1, 10000), 1);
-	assert_true(output_queue_has_room(queue));
+	assert_false(output_queue_holds(queue));
 	WAIT_FOR(seen.next == pushed);
 	/* Once for the queue that was full, not for each batch. */
 	assert_int_equal(read(room_fd, &value, sizeof(value)), sizeof(value));
@@ -643,6 +643,135 @@ static void stop_of_a_hanging_output(void **state)
 	WAIT_FOR(seen.closes == 1);
 }
 
+static uint64_t packets_of(const struct output_sum *of)
+{
+	return of->packets[0] + of->packets[1];
+}
+
+static void start_as(const struct traffic_output_type *type, const char *spec)
+{
+	assert_int_equal(output_queue_new_type(&queue, type, spec, "eth0", room_fd), 0);
+	assert_int_equal(output_queue_start(queue), 0);
+}
+
+static void fill(void)
+{
+	TELL(seen.hangs = true);
+	for (int i = 0; i < OUTPUT_QUEUE_BATCHES; i++) {
+		assert_false(output_queue_holds(queue));
+		push(10);
+	}
+	WAIT_FOR(seen.is_in_write);
+}
+
+/* While standard error is captured. */
+static bool was_said(const char *part)
+{
+	ssize_t length = pread(capture_fd, said, sizeof(said) - 1, 0);
+
+	said[length < 0 ? 0 : length] = '\0';
+	return strstr(said, part);
+}
+
+/* For its second the others wait; what comes later is dropped, to the byte; then it works again. */
+static void holds_for_its_time_only(void **state)
+{
+	uint64_t begin_ns = now_ns();
+	struct output_sum before;
+	unsigned int flushes;
+
+	(void)state;
+	start_as(&fake_output, "fake:x,hold=1");
+	fill();
+	assert_false(output_queue_settle(queue));
+	while (output_queue_holds(queue))
+		poll(NULL, 0, 10);
+	assert_true(now_ns() - begin_ns >= SECOND);
+	assert_true(now_ns() - begin_ns < 5 * SECOND);
+	assert_true(output_queue_settle(queue)); /* a span may be committed without it */
+
+	before = sum;
+	push(100);
+	output_queue_status(queue, &status);
+	assert_memory_equal(&status.queued, &before, sizeof(before));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(status.dropped.packets[i], sum.packets[i] - before.packets[i]);
+		assert_int_equal(status.dropped.bytes[i], sum.bytes[i] - before.bytes[i]);
+	}
+	assert_false(output_queue_holds(queue));
+
+	TELL(seen.hangs = false);
+	WAIT_FOR(seen.next == 10 * OUTPUT_QUEUE_BATCHES);
+	TELL(flushes = seen.flushes);
+	assert_true(output_queue_settle(queue)); /* which hurries the flush */
+	WAIT_FOR(seen.flushes > flushes);
+	/* The thread has yet to count it. */
+	while (output_queue_settle(queue) && !was_said("keeps up again"))
+		poll(NULL, 0, 10);
+	TELL(seen.next = pushed);
+	push(5);
+	assert_int_equal(stop(10 * SECOND), 0);
+	assert_int_equal(packets_of(&status.delivered), packets_of(&before) + 10);
+	assert_int_equal(packets_of(&status.dropped), 200);
+	assert_int_equal(status.lost_packets, 0);
+	assert_said("can't keep up");
+	assert_said("keeps up again; dropped so far: 200 packets of ");
+}
+
+/* It may do without the detail: then nothing is dropped. */
+static void sums_up_what_it_can_not_take(void **state)
+{
+	struct traffic_output_type type = fake_output;
+
+	(void)state;
+	type.sums_up = true;
+	start_as(&type, "fake:x,hold=0");
+	fill();
+	for (int i = 0; i < 50; i++) {
+		assert_false(output_queue_holds(queue));
+		assert_true(output_queue_settle(queue));
+		push(BATCH_RECORDS);
+	}
+	output_queue_status(queue, &status);
+	assert_memory_equal(&status.queued, &sum, sizeof(sum));
+	assert_int_equal(packets_of(&status.dropped), 0);
+	TELL(seen.hangs = false);
+	/* Two records: one user, two directions. */
+	WAIT_FOR(seen.bytes[0] + seen.bytes[1] == sum.bytes[0] + sum.bytes[1]);
+	assert_int_equal(stop(10 * SECOND), 0);
+	assert_memory_equal(&status.delivered, &sum, sizeof(sum));
+	assert_int_equal(seen.bytes[0], sum.bytes[0]);
+	assert_int_equal(status.lost_packets, 0);
+	assert_said("summed up by user");
+}
+
+static void holds_for_ever(void **state)
+{
+	(void)state;
+	start_as(&fake_output, "fake:x,number=7,hold=forever");
+	assert_int_equal(seen.number, 7);
+	fill();
+	assert_true(output_queue_holds(queue));
+	assert_false(output_queue_settle(queue));
+	TELL(seen.hangs = false);
+	assert_int_equal(stop(10 * SECOND), 0);
+	assert_all_delivered();
+}
+
+static void hold_has_to_be_a_time(void **state)
+{
+	static const char *const specs[] = { "fake:x,hold=soon", "fake:x,hold=", "fake:x,hold=-1",
+					     "fake:x,hold=99999999999999999999" };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(output_queue_new_type(&queue, &fake_output, specs[i], "eth0", -1),
+				 -EINVAL);
+	capture_end();
+	capture_fd = -1;
+	assert_said("hold 'soon' is neither a number of seconds");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
@@ -666,6 +795,10 @@ int main(void)
 		TEST(stop_gives_another_chance),
 		TEST(stop_does_not_wait_for_a_retry),
 		TEST(stop_of_a_hanging_output),
+		TEST(holds_for_its_time_only),
+		TEST(sums_up_what_it_can_not_take),
+		TEST(holds_for_ever),
+		TEST(hold_has_to_be_a_time),
 	};
 
 	return cmocka_run_group_tests_name("output_queue", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The files that can still be opened: a Landlock domain, for this thread and those that it starts. */
-#ifndef PRIVILEGES_PATHS_H
-#define PRIVILEGES_PATHS_H
+#ifndef PRIVILEGES_LANDLOCK_H
+#define PRIVILEGES_LANDLOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>

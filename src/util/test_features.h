@@ -5,8 +5,8 @@
  * features that are tested stand in tests/tests.mk and tests/lesser/run. In the shipped program none
  * is off.
  */
-#ifndef UTIL_LESSER_H
-#define UTIL_LESSER_H
+#ifndef UTIL_TEST_FEATURES_H
+#define UTIL_TEST_FEATURES_H
 
 #include <stdbool.h>
 #include <string.h>

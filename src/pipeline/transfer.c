@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "command/transfer.h"
+#include "pipeline/transfer.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#include "output/batch.h"
+#include "pipeline/batch.h"
 #include "util/log.h"
 
 /* The path goes with the batch, whose readers are other threads. */

@@ -4,7 +4,7 @@
  * call's number). It does not kill: a C library that comes with an update may make a call that nobody
  * here has heard of, and a meter that goes on without it is worth more than one that is dead.
  */
-#include "privileges/calls.h"
+#include "privileges/seccomp.h"
 
 #include <errno.h>
 

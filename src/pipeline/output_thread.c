@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The thread of an output: it takes batches from the queue's head, calls the output, waits out its
- * errors, opens it again, and keeps the counts. The queue's other end is queue.c's.
+ * errors, opens it again, and keeps the counts. The queue's other end is
+ * output_queue.c's.
  *
  * Each turn picks one task under the mutex and does it without. What is due when is in three
  * `struct retry`; all that may change from outside in the middle of a call is read again after.
  */
-#include "output/host.h"
+#include "pipeline/output_thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "util/log.h"
+#include "util/monotonic.h"
 #include "util/options.h"
 
 /* From the first record taken to the flush(); and between flushes with nothing taken, for the sake
@@ -36,14 +38,6 @@ enum task {
 	TASK_FLUSH,
 	TASK_END,
 };
-
-uint64_t host_now_ns(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 void queue_sum(struct output_sum *sum, const struct traffic_record *records, size_t n)
 {
@@ -87,7 +81,7 @@ static void retry_later(const struct output_queue *queue, struct retry *retry, u
 	retry->delay_ns = delay;
 	if (queue->stopping && delay > BUSY_MIN_NS)
 		delay = BUSY_MIN_NS;
-	try_at(retry, host_now_ns() + delay);
+	try_at(retry, monotonic_ns() + delay);
 }
 
 /* FNV-1a */
@@ -128,7 +122,7 @@ static bool note_call(struct output_queue *queue, const char *call, ssize_t resu
 	memcpy(queue->status.error, output->error, sizeof(output->error));
 	pthread_mutex_unlock(&queue->mutex);
 	if (!queue->trouble_ns)
-		queue->trouble_ns = host_now_ns();
+		queue->trouble_ns = monotonic_ns();
 	say_error(queue);
 	*output->error = '\0';
 	return true;
@@ -156,7 +150,7 @@ static void end_trouble(struct output_queue *queue)
 	if (!queue->trouble_ns || queue->write_fails)
 		return;
 	log_notice("%s: works again after %llu s", queue->label,
-		   (unsigned long long)((host_now_ns() - queue->trouble_ns) / NS_PER_S));
+		   (unsigned long long)((monotonic_ns() - queue->trouble_ns) / NS_PER_S));
 	queue->trouble_ns = 0;
 	queue->n_said = 0;
 	pthread_mutex_lock(&queue->mutex);
@@ -266,6 +260,18 @@ static void do_open(struct output_queue *queue)
 	queue->write_fails = false;
 }
 
+void queue_put_sums(struct output_queue *queue)
+{
+	while (queue->sums.n && queue->n < OUTPUT_QUEUE_BATCHES) {
+		struct batch *batch = batch_new(queue->sums_batch, false);
+
+		if (!batch)
+			return; /* again at the next push or the next batch's end */
+		batch->n = user_sums_take(&queue->sums, batch->records, BATCH_RECORDS);
+		queue->batches[(queue->first + queue->n++) % OUTPUT_QUEUE_BATCHES] = batch;
+	}
+}
+
 /* Under the mutex. The first batch is written; returns it, to be let go of. */
 static struct batch *pop(struct output_queue *queue)
 {
@@ -276,6 +282,7 @@ static struct batch *pop(struct output_queue *queue)
 	queue->first = (queue->first + 1) % OUTPUT_QUEUE_BATCHES;
 	queue->n--;
 	queue->taken = 0;
+	queue_put_sums(queue);
 	if ((queue->stopping || queue->settling) && !queue->n)
 		queue->flush = (struct retry){ 0 };
 	return batch;
@@ -291,7 +298,7 @@ static void count_taken(struct output_queue *queue, const struct output_sum *sum
 	queue->write = (struct retry){ 0 };
 	/* A flush() that said -EAGAIN keeps its own time. */
 	if (!queue->flush_wanted)
-		try_at(&queue->flush, host_now_ns() + FLUSH_NS);
+		try_at(&queue->flush, monotonic_ns() + FLUSH_NS);
 	queue->flush_wanted = true;
 }
 
@@ -361,7 +368,7 @@ static void do_flush(struct output_queue *queue)
 		retry_later(queue, &queue->flush, BUSY_MIN_NS, BUSY_MAX_NS);
 	} else {
 		queue->flush.delay_ns = 0;
-		try_at(&queue->flush, host_now_ns() + FLUSH_IDLE_NS);
+		try_at(&queue->flush, monotonic_ns() + FLUSH_IDLE_NS);
 		queue->unflushed = (struct output_sum){ 0 };
 		tell_settled(queue);
 	}
@@ -383,7 +390,7 @@ static bool is_due(const struct retry *retry, uint64_t now, uint64_t *until)
 /* Under the mutex. TASK_WAIT: *ret_until tells how long, at most. */
 static enum task choose_task(const struct output_queue *queue, uint64_t *ret_until)
 {
-	uint64_t now = host_now_ns();
+	uint64_t now = monotonic_ns();
 	bool at_rest = !queue->n && (!queue->is_open || !queue->flush_wanted);
 
 	*ret_until = queue->stopping ? queue->give_up_ns : NEVER;

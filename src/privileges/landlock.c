@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* By bare system calls: Landlock has no library, and its header is younger than some distributions.
  * The names and numbers are those of include/uapi/linux/landlock.h. */
-#include "privileges/paths.h"
+#include "privileges/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/lesser.h"
+#include "util/test_features.h"
 
 #define LANDLOCK_CREATE_RULESET 444
 #define LANDLOCK_ADD_RULE	445

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "command/outputs.h"
+#include "pipeline/outputs.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -7,19 +7,12 @@
 #include <time.h>
 
 #include "util/log.h"
+#include "util/monotonic.h"
 
 #define NIC_ID_LENGTH_MAX 127 /* as an interface's alternative name */
 
 /* For an output whose time another one has used up. */
 #define STOP_LEAST_NS 2000000000ull
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 int outputs_verify_nic_id(const char *nic_id)
 {
@@ -89,32 +82,21 @@ void outputs_close(struct outputs *outputs)
 	outputs->n = 0;
 }
 
+/* Each is asked, as each has a time of its own to hold the others. */
 bool outputs_have_room(const struct outputs *outputs)
 {
+	bool has_room = true;
+
 	for (size_t i = 0; i < outputs->n; i++)
-		if (!outputs->given_up[i] && !output_queue_has_room(outputs->queues[i]))
-			return false;
-	return true;
+		if (output_queue_holds(outputs->queues[i]))
+			has_room = false;
+	return has_room;
 }
 
-static void add_batch(struct output_sum *sum, const struct batch *batch)
+void outputs_push(const struct outputs *outputs, struct batch *batch)
 {
-	for (size_t i = 0; i < batch->n; i++) {
-		const struct traffic_record *record = &batch->records[i];
-
-		sum->packets[record->direction] += record->packets;
-		sum->bytes[record->direction] += record->bytes;
-	}
-}
-
-void outputs_push(struct outputs *outputs, struct batch *batch)
-{
-	for (size_t i = 0; i < outputs->n; i++) {
-		if (outputs->given_up[i])
-			add_batch(&outputs->missed[i], batch);
-		else
-			output_queue_push(outputs->queues[i], batch);
-	}
+	for (size_t i = 0; i < outputs->n; i++)
+		output_queue_push(outputs->queues[i], batch);
 }
 
 bool outputs_settle(const struct outputs *outputs)
@@ -122,7 +104,7 @@ bool outputs_settle(const struct outputs *outputs)
 	bool settled = true;
 
 	for (size_t i = 0; i < outputs->n; i++)
-		if (!outputs->given_up[i] && !output_queue_settle(outputs->queues[i]))
+		if (!output_queue_settle(outputs->queues[i]))
 			settled = false;
 	return settled;
 }
@@ -139,44 +121,22 @@ void outputs_status(const struct outputs *outputs, struct output_status *ret)
 		output_queue_status(outputs->queues[i], &ret[i]);
 }
 
-static bool has_moved(struct output_queue *queue, const struct output_status *since)
-{
-	struct output_status status;
-
-	output_queue_status(queue, &status);
-	return memcmp(&status.delivered, &since->delivered, sizeof(status.delivered)) != 0;
-}
-
 void outputs_give_up_stuck(struct outputs *outputs, const struct output_status *since)
 {
-	for (size_t i = 0; i < outputs->n; i++) {
-		struct output_queue *queue = outputs->queues[i];
-
-		outputs->given_up[i] =
-			!output_queue_has_room(queue) ||
-			(!output_queue_settle(queue) && !has_moved(queue, &since[i]));
-	}
+	for (size_t i = 0; i < outputs->n; i++)
+		outputs->given_up[i] = output_queue_give_up_stuck(outputs->queues[i], &since[i]);
 }
 
 static int stop_one(struct outputs *outputs, size_t i, uint64_t deadline_ns,
 		    struct output_status *ret)
 {
-	const struct output_sum *missed = &outputs->missed[i];
 	uint64_t now_ns = monotonic_ns();
-	int r;
 
 	if (outputs->given_up[i])
 		deadline_ns = now_ns;
 	else if (deadline_ns < now_ns + STOP_LEAST_NS)
 		deadline_ns = now_ns + STOP_LEAST_NS;
-	r = output_queue_stop(outputs->queues[i], deadline_ns, ret);
-	for (int direction = 0; direction < 2; direction++) {
-		ret->queued.packets[direction] += missed->packets[direction];
-		ret->queued.bytes[direction] += missed->bytes[direction];
-		ret->lost_packets += missed->packets[direction];
-		ret->lost_bytes += missed->bytes[direction];
-	}
-	return r;
+	return output_queue_stop(outputs->queues[i], deadline_ns, ret);
 }
 
 int outputs_stop(struct outputs *outputs, uint64_t deadline_ns, struct output_status *ret)

@@ -3,8 +3,8 @@
  * The outputs of a meter together: all take the same batches, and one that is full holds back all,
  * until the stop, where none may cost the others what the kernel still holds.
  */
-#ifndef COMMAND_OUTPUTS_H
-#define COMMAND_OUTPUTS_H
+#ifndef PIPELINE_OUTPUTS_H
+#define PIPELINE_OUTPUTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 
 #include <traffic_meter/option.h>
 
-#include "output/batch.h"
-#include "output/queue.h"
+#include "pipeline/batch.h"
+#include "pipeline/output_queue.h"
 
 #define OUTPUTS_MAX 16
 
@@ -21,9 +21,7 @@ struct outputs {
 	struct output_queue *queues[OUTPUTS_MAX];
 	size_t n;
 
-	/* At the stop: those that are pushed nothing more, and what they would have been pushed. */
-	bool given_up[OUTPUTS_MAX];
-	struct output_sum missed[OUTPUTS_MAX];
+	bool given_up[OUTPUTS_MAX]; /* at the stop: nothing more is pushed to it */
 };
 
 /* Whether a nic_id can be part of a file's name: 0; or -EINVAL, logged. */
@@ -46,10 +44,11 @@ int outputs_start(const struct outputs *outputs);
 /* Stops at once what outputs_stop() has not stopped. */
 void outputs_close(struct outputs *outputs);
 
+/* Returns true when no output holds the others (output_queue_holds()). */
 bool outputs_have_room(const struct outputs *outputs);
 
-/* Only when there is room. Each takes a reference of its own. */
-void outputs_push(struct outputs *outputs, struct batch *batch);
+/* Only when there is room. Each output takes a reference of its own. */
+void outputs_push(const struct outputs *outputs, struct batch *batch);
 
 /* As output_queue_settle(), of all of them. */
 bool outputs_settle(const struct outputs *outputs);
@@ -59,11 +58,11 @@ void outputs_flush(const struct outputs *outputs);
 /* Of the n outputs, in the order of their SPECs. */
 void outputs_status(const struct outputs *outputs, struct output_status *ret);
 
-/* Those that are full, or have taken nothing since that status although there is something to write, take
- * nothing any more: what is pushed from now on they lose. */
+/* Gives up the outputs that are full, or have written nothing since the status `since` although there was
+ * something to write. Batches that are pushed later count as dropped for them. */
 void outputs_give_up_stuck(struct outputs *outputs, const struct output_status *since);
 
-/* Stop them all, and count what they were not given as lost; ret as for outputs_status(). One that
+/* Stop them all; ret as for outputs_status(). One that
  * hangs may use up the time until the deadline: each other one is left enough to write what its queue
  * holds. 0; or -ETIMEDOUT: there are threads that hang, so the process should end soon. */
 int outputs_stop(struct outputs *outputs, uint64_t deadline_ns, struct output_status *ret);

@@ -8,8 +8,8 @@
 
 #include "account/account.h"
 #include "capture/capture.h"
-#include "command/outputs.h"
 #include "live/live.h"
+#include "pipeline/outputs.h"
 
 struct transfer {
 	struct capture *capture; /* the caller's, as the next two */

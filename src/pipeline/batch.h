@@ -3,8 +3,8 @@
  * Batches: how records travel from account to the outputs. Filled by one thread, then shared and
  * not changed any more; counted, and freed by whoever lets go last.
  */
-#ifndef OUTPUT_BATCH_H
-#define OUTPUT_BATCH_H
+#ifndef PIPELINE_BATCH_H
+#define PIPELINE_BATCH_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "privileges/held.h"
+#include "privileges/privileges.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -4,17 +4,16 @@
  * All calls here are for one thread, the event loop's, and none of them blocks but
  * output_queue_stop().
  */
-#ifndef OUTPUT_QUEUE_H
-#define OUTPUT_QUEUE_H
+#ifndef PIPELINE_OUTPUT_QUEUE_H
+#define PIPELINE_OUTPUT_QUEUE_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include <traffic_meter/output.h>
 #include <traffic_meter/record.h>
 
-#include "output/batch.h"
+#include "pipeline/batch.h"
 
 #define OUTPUT_QUEUE_BATCHES 8
 
@@ -26,11 +25,12 @@ struct output_sum {
 	uint64_t bytes[2];
 };
 
-/* At any moment, what was pushed = delivered + queued. What is lost was in one of them. */
+/* At any moment, what was pushed = delivered + queued + dropped. What is lost was delivered or queued. */
 struct output_status {
 	const char *spec;
-	struct output_sum delivered;	   /* taken by write() */
-	struct output_sum queued;	   /* waiting in the queue; after the stop: never taken */
+	struct output_sum delivered; /* taken by write() */
+	struct output_sum queued;    /* waiting in the queue; after the stop: never taken */
+	struct output_sum dropped;   /* never queued: the output had held the others for too long */
 	uint64_t lost_packets, lost_bytes; /* given up by the output or at stop */
 	uint64_t errors;		   /* failed calls */
 	char error[256];		   /* words of the error that lasts; empty: all is well */
@@ -57,14 +57,22 @@ unsigned int output_queue_needs(const struct output_queue *queue);
 int output_queue_totals(struct output_queue *queue, uint64_t known, traffic_total_tell *tell,
 			void *userdata);
 
-bool output_queue_has_room(struct output_queue *queue);
+/* Whether the output wants the others to wait: its queue is full, and it has not yet held them for as long
+ * as its SPEC says (hold=SECONDS, of one span). From then on, until it has written all that it was given,
+ * what it can't take is summed up by user (traffic_output_type.sums_up) or dropped. */
+bool output_queue_holds(struct output_queue *queue);
 
-/* Append a batch; takes a reference of its own. Only when there is room. */
+/* Append a batch; takes a reference of its own. Only when the output does not hold. */
 void output_queue_push(struct output_queue *queue, struct batch *batch);
 
-/* Whether all that was pushed is handed to the kernel or the peer, or lost. No: that is hurried, and
- * room_fd written when it is so. */
+/* Whether a span may be committed: all that was pushed is handed to the kernel or the peer, or lost, or
+ * the output has held the others for too long. No: that is hurried, and room_fd written when it is so. */
 bool output_queue_settle(struct output_queue *queue);
+
+/* At the stop: when the output is full, or has written nothing since the status `since` although there
+ * was something to write, it holds the others no longer, and batches that are pushed later count as dropped.
+ * Returns whether that is so. */
+bool output_queue_give_up_stuck(struct output_queue *queue, const struct output_status *since);
 
 /* Have flush() called soon (SIGHUP). */
 void output_queue_flush(struct output_queue *queue);
@@ -77,8 +85,5 @@ void output_queue_status(struct output_queue *queue, struct output_status *ret);
  * process soon, as the thread may hang. Frees the queue; only ret->spec lives on, if the caller's
  * spec does. */
 int output_queue_stop(struct output_queue *queue, uint64_t deadline_ns, struct output_status *ret);
-
-/* The table of outputs, for help and --version: "csv:DIRECTORY  help" and their options. */
-void output_print_help(FILE *file);
 
 #endif

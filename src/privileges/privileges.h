@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the process may do, as the kernel sees it now. */
-#ifndef PRIVILEGES_HELD_H
-#define PRIVILEGES_HELD_H
+#ifndef PRIVILEGES_PRIVILEGES_H
+#define PRIVILEGES_PRIVILEGES_H
 
 #include <stdbool.h>
 #include <stdint.h>

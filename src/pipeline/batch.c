@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Owns the life of a batch; knows nothing of what its records mean. */
-#include "output/batch.h"
+#include "pipeline/batch.h"
 
 #include <stdlib.h>
 #include <string.h>

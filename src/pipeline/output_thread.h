@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of an output's queue, shared by its two sides: queue.c, which is the event loop's,
- * and host.c, the thread that calls the output.
+ * The inside of an output's queue, shared by its two sides: output_queue.c, which is the event
+ * loop's, and output_thread.c, the thread that calls the output.
  *
  * They meet under one mutex, which is never held over a call of the output. What an output tells
  * (its words and losses, in struct traffic_output) belongs to the thread; a copy is published
  * after each call, so that status can be asked for while a call hangs.
  */
-#ifndef OUTPUT_HOST_H
-#define OUTPUT_HOST_H
+#ifndef PIPELINE_OUTPUT_THREAD_H
+#define PIPELINE_OUTPUT_THREAD_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -17,11 +17,11 @@
 
 #include <traffic_meter/output.h>
 
-#include "output/queue.h"
+#include "pipeline/output_queue.h"
+#include "pipeline/user_sums.h"
+#include "util/monotonic.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
-#define NEVER	  UINT64_MAX
+#define NEVER UINT64_MAX
 
 /* Different error texts that are logged before the rest is only counted: two files that fail in
  * turn would else fill the log. */
@@ -36,11 +36,16 @@ struct retry {
 struct output_queue {
 	/* set before the thread starts, then read by both */
 	char *kind, *target, *nic_id;
-	char *label;	   /* "output kind:target", for the log */
-	char *spec;	   /* a copy: the thread may outlive the caller's */
-	const char *pairs; /* the options in it */
-	pthread_t thread;  /* the event loop's, as is the next */
+	char *label;	  /* "output kind:target", for the log */
+	char *spec;	  /* a copy: the thread may outlive the caller's */
+	char *pairs;	  /* the options in it that are the output's own */
+	uint64_t hold_ns; /* how long it may hold the others in a span; NEVER: for ever */
+
+	/* the event loop's */
+	pthread_t thread;
 	bool has_thread;
+	uint64_t held_ns;    /* how long it has held them in this span, before wait_ns */
+	uint64_t waiting_ns; /* since when they wait for it; 0: they do not */
 
 	/* the thread's own */
 	struct traffic_output output;
@@ -61,6 +66,13 @@ struct output_queue {
 	bool settling;	   /* somebody waits for all to be flushed */
 	struct output_status status;
 	struct output_sum unflushed; /* taken since the last flush() */
+	/* It has held the others for too long, and they no longer wait for it. */
+	bool let_go;
+	bool let_go_said;
+	bool given_up;	       /* for good: the meter stops */
+	struct user_sums sums; /* what it could not take meanwhile; part of what is queued */
+	uint64_t sums_batch;   /* the number of the last batch in them */
+
 	int room_fd;
 	bool stopping;
 	uint64_t give_up_ns; /* when stopping: nothing is tried any more */
@@ -71,8 +83,9 @@ struct output_queue {
 /* Under the mutex: nothing waits to be written or flushed. */
 static inline bool queue_is_settled(const struct output_queue *queue)
 {
-	return !queue->n && !queue->unflushed.packets[0] && !queue->unflushed.packets[1] &&
-	       !queue->unflushed.bytes[0] && !queue->unflushed.bytes[1];
+	return !queue->n && !queue->sums.n && !queue->unflushed.packets[0] &&
+	       !queue->unflushed.packets[1] && !queue->unflushed.bytes[0] &&
+	       !queue->unflushed.bytes[1];
 }
 
 void *host_thread(void *queue);
@@ -82,10 +95,11 @@ void *host_thread(void *queue);
 int host_open(struct output_queue *queue);
 void host_close(struct output_queue *queue);
 
-uint64_t host_now_ns(void);
-
 /* Add the records to the sum. */
 void queue_sum(struct output_sum *sum, const struct traffic_record *records, size_t n);
+
+/* Under the mutex: queues what was summed up for want of room, as far as there is room now. */
+void queue_put_sums(struct output_queue *queue);
 
 void queue_free(struct output_queue *queue);
 

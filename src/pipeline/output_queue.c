@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The bounded queue of one output, and the event loop's side of it: making, pushing, asking,
- * stopping. The thread at the other end is host.c's.
+ * stopping. The thread at the other end is output_thread.c's.
  *
- * Nothing is dropped here but at the stop: a queue that is full says so, and its pusher waits.
+ * A queue that is full holds its pusher, who has other outputs to serve, for the time of hold= and no longer.
  */
-#include "output/queue.h"
+#include "pipeline/output_queue.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "output/host.h"
 #include "output/registry.h"
+#include "pipeline/output_thread.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/monotonic.h"
 #include "util/options.h"
 
 /* Of the time until the deadline the thread gives up trying a little earlier, to close in. */
@@ -51,7 +52,9 @@ void queue_free(struct output_queue *queue)
 	free(queue->kind);
 	free(queue->target);
 	free(queue->nic_id);
+	free(queue->pairs);
 	free(queue->spec);
+	user_sums_free(&queue->sums);
 	free(queue);
 }
 
@@ -60,8 +63,56 @@ static void free_queue(struct output_queue **queue)
 	queue_free(*queue);
 }
 
+#define HOLD_DEFAULT_S 60
+#define HOLD_MAX_S     (365 * 24 * 3600ull)
+
+static int read_hold(struct output_queue *queue, const char *value)
+{
+	char *end;
+	unsigned long long seconds = strtoull(value, &end, 10);
+
+	if (strcmp(value, "forever") == 0) {
+		queue->hold_ns = NEVER;
+		return 0;
+	}
+	if (*value < '0' || *value > '9' || *end || seconds > HOLD_MAX_S) {
+		log_error("output %s: hold '%s' is neither a number of seconds (0 to %llu) nor "
+			  "'forever'",
+			  queue->spec, value, HOLD_MAX_S);
+		return -EINVAL;
+	}
+	queue->hold_ns = seconds * NS_PER_S;
+	return 0;
+}
+
+/* Of the SPEC's options those that all outputs have are read here; the others are left for the output. */
+static int read_pairs(struct output_queue *queue, const char *pairs)
+{
+	_cleanup_free_ char *copy = strdup(pairs);
+	char *next = copy, *pair, *end;
+	int r;
+
+	queue->hold_ns = HOLD_DEFAULT_S * NS_PER_S;
+	queue->pairs = end = calloc(1, strlen(pairs) + 1);
+	if (!copy || !queue->pairs)
+		return log_error_errno(-ENOMEM, "output %s", queue->spec);
+	while ((pair = strsep(&next, ","))) {
+		if (strncmp(pair, "hold=", 5) == 0) {
+			r = read_hold(queue, pair + 5);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (end > queue->pairs)
+			*end++ = ',';
+		end = stpcpy(end, pair);
+	}
+	return 0;
+}
+
 static int name_queue(struct output_queue *queue, const char *spec, const char *nic_id)
 {
+	const char *pairs;
 	int r;
 
 	queue->status.spec = spec;
@@ -69,8 +120,8 @@ static int name_queue(struct output_queue *queue, const char *spec, const char *
 	queue->nic_id = strdup(nic_id);
 	if (!queue->spec || !queue->nic_id)
 		return log_error_errno(-ENOMEM, "output %s", spec);
-	r = options_split_spec(queue->spec, &queue->kind, &queue->target, &queue->pairs);
-	if (r < 0)
+	r = options_split_spec(queue->spec, &queue->kind, &queue->target, &pairs);
+	if (r < 0 || (r = read_pairs(queue, pairs)) < 0)
 		return r;
 	if (asprintf(&queue->label, "output %s:%s", queue->kind, queue->target) < 0) {
 		queue->label = NULL;
@@ -161,14 +212,67 @@ int output_queue_totals(struct output_queue *queue, uint64_t known, traffic_tota
 	return 0;
 }
 
-bool output_queue_has_room(struct output_queue *queue)
+/* Under the mutex. Whether the others, for whom it would be time to go on, are to wait for this output. */
+static bool may_hold(struct output_queue *queue)
 {
-	bool has_room;
+	uint64_t now_ns = monotonic_ns();
+
+	if (queue->let_go)
+		return false;
+	if (!queue->waiting_ns)
+		queue->waiting_ns = now_ns;
+	if (queue->held_ns + (now_ns - queue->waiting_ns) < queue->hold_ns)
+		return true;
+	queue->let_go = true;
+	return false;
+}
+
+static void end_waiting(struct output_queue *queue)
+{
+	if (queue->waiting_ns)
+		queue->held_ns += monotonic_ns() - queue->waiting_ns;
+	queue->waiting_ns = 0;
+}
+
+bool output_queue_holds(struct output_queue *queue)
+{
+	bool holds = false;
 
 	pthread_mutex_lock(&queue->mutex);
-	has_room = queue->n < OUTPUT_QUEUE_BATCHES;
+	/* Nothing may overtake what was summed up. */
+	if (queue->n < OUTPUT_QUEUE_BATCHES && !queue->sums.n)
+		end_waiting(queue);
+	else
+		holds = may_hold(queue);
 	pthread_mutex_unlock(&queue->mutex);
-	return has_room;
+	return holds;
+}
+
+static void say_let_go(struct output_queue *queue)
+{
+	if (queue->let_go_said)
+		return;
+	queue->let_go_said = true;
+	log_warning(
+		"%s: can't keep up and holds the other outputs no longer; what it can't take is %s",
+		queue->label,
+		queue->output.type->sums_up ? "summed up by user until it works again"
+					    : "dropped and counted");
+}
+
+/* Under the mutex: there is no room, and the others do not wait for any. */
+static void push_less(struct output_queue *queue, const struct batch *batch)
+{
+	struct output_status *status = &queue->status;
+
+	say_let_go(queue);
+	queue->sums_batch = batch->number;
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct traffic_record *record = &batch->records[i];
+		bool kept = queue->output.type->sums_up && user_sums_add(&queue->sums, record) == 0;
+
+		queue_sum(kept ? &status->queued : &status->dropped, record, 1);
+	}
 }
 
 void output_queue_push(struct output_queue *queue, struct batch *batch)
@@ -176,10 +280,30 @@ void output_queue_push(struct output_queue *queue, struct batch *batch)
 	if (!batch->n)
 		return;
 	pthread_mutex_lock(&queue->mutex);
-	queue->batches[(queue->first + queue->n++) % OUTPUT_QUEUE_BATCHES] = batch_ref(batch);
-	queue_sum(&queue->status.queued, batch->records, batch->n);
-	pthread_cond_signal(&queue->work);
+	queue_put_sums(queue);
+	if (queue->n < OUTPUT_QUEUE_BATCHES && !queue->sums.n && !queue->given_up) {
+		queue->batches[(queue->first + queue->n++) % OUTPUT_QUEUE_BATCHES] =
+			batch_ref(batch);
+		queue_sum(&queue->status.queued, batch->records, batch->n);
+		pthread_cond_signal(&queue->work);
+	} else {
+		push_less(queue, batch);
+	}
 	pthread_mutex_unlock(&queue->mutex);
+}
+
+/* Under the mutex: all that was pushed is written. */
+static void end_letting_go(struct output_queue *queue)
+{
+	const struct output_sum *dropped = &queue->status.dropped;
+
+	queue->let_go = queue->given_up;
+	if (!queue->let_go_said)
+		return;
+	queue->let_go_said = false;
+	log_notice("%s: keeps up again; dropped so far: %llu packets of %llu bytes", queue->label,
+		   (unsigned long long)(dropped->packets[0] + dropped->packets[1]),
+		   (unsigned long long)(dropped->bytes[0] + dropped->bytes[1]));
 }
 
 bool output_queue_settle(struct output_queue *queue)
@@ -194,8 +318,29 @@ bool output_queue_settle(struct output_queue *queue)
 		queue->flush.at_ns = 0;
 		pthread_cond_signal(&queue->work);
 	}
+	if (settled)
+		end_letting_go(queue);
+	else
+		settled = !may_hold(queue);
+	if (settled)
+		queue->held_ns = queue->waiting_ns = 0;
 	pthread_mutex_unlock(&queue->mutex);
 	return settled;
+}
+
+bool output_queue_give_up_stuck(struct output_queue *queue, const struct output_status *since)
+{
+	const struct output_sum *delivered = &queue->status.delivered;
+	bool stuck;
+
+	pthread_mutex_lock(&queue->mutex);
+	stuck = queue->n == OUTPUT_QUEUE_BATCHES ||
+		(!queue_is_settled(queue) &&
+		 memcmp(delivered, &since->delivered, sizeof(*delivered)) == 0);
+	if (stuck)
+		queue->let_go = queue->given_up = true;
+	pthread_mutex_unlock(&queue->mutex);
+	return stuck;
 }
 
 void output_queue_flush(struct output_queue *queue)
@@ -218,7 +363,7 @@ void output_queue_status(struct output_queue *queue, struct output_status *ret)
 /* Under the mutex. */
 static void request_stop(struct output_queue *queue, uint64_t deadline_ns)
 {
-	uint64_t now = host_now_ns();
+	uint64_t now = monotonic_ns();
 	uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
 
 	queue->stopping = true;
