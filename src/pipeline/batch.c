@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct batch_text {
-	struct batch_text *next;
-	uint64_t id;
-	char text[];
-};
-
 struct batch *batch_new(uint64_t number, bool repeated)
 {
 	/* Not zeroed: it is 150 KiB, and only the first n records are ever read. */
@@ -52,24 +46,28 @@ void batch_unref(struct batch *batch)
 		free_batch(batch);
 }
 
-const char *batch_find_text(const struct batch *batch, uint64_t id)
+const struct batch_text *batch_find_text(const struct batch *batch, uint64_t id)
 {
 	const struct batch_text *kept = batch->text_by_id[id % BATCH_TEXT_SLOTS];
 
-	return kept && kept->id == id ? kept->text : NULL;
+	return kept && kept->id == id ? kept : NULL;
 }
 
-const char *batch_keep_text(struct batch *batch, uint64_t id, const char *text)
+const struct batch_text *batch_keep_text(struct batch *batch, uint64_t id, const char *path,
+					 const char *workload)
 {
-	size_t size = strlen(text) + 1;
-	struct batch_text *kept = malloc(sizeof(*kept) + size);
+	size_t size = strlen(path) + 1, workload_size = workload ? strlen(workload) + 1 : 0;
+	struct batch_text *kept = malloc(sizeof(*kept) + size + workload_size);
 
 	if (!kept)
 		return NULL;
 	kept->next = batch->texts;
 	kept->id = id;
-	memcpy(kept->text, text, size);
+	memcpy(kept->path, path, size);
+	kept->workload = NULL;
+	if (workload)
+		kept->workload = memcpy(kept->path + size, workload, workload_size);
 	batch->texts = kept;
 	batch->text_by_id[id % BATCH_TEXT_SLOTS] = kept;
-	return kept->text;
+	return kept;
 }

@@ -15,10 +15,16 @@
 
 #define BATCH_RECORDS 1024
 
-/* Texts that records point to live as long as their batch: cgroup paths, found again by id. */
+/* Texts that records point to live as long as their batch: cgroups' paths and workloads, found
+ * again by id. */
 #define BATCH_TEXT_SLOTS 64
 
-struct batch_text; /* one of a chain, with the text behind it */
+struct batch_text {
+	struct batch_text *next; /* the batch's */
+	uint64_t id;
+	const char *workload; /* NULL: not known */
+	char path[];
+};
 
 struct batch {
 	atomic_uint references;
@@ -35,11 +41,12 @@ struct batch *batch_new(uint64_t number, bool repeated);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch);
 
-/* The text that was kept by that id last; NULL: none, or another one has its place. For who fills
- * the batch. */
-const char *batch_find_text(const struct batch *batch, uint64_t id);
+/* What was kept by that id last; NULL: nothing, or another id has its place. For who fills the
+ * batch. */
+const struct batch_text *batch_find_text(const struct batch *batch, uint64_t id);
 
-/* Keep a copy. Returns it; NULL: no memory. */
-const char *batch_keep_text(struct batch *batch, uint64_t id, const char *text);
+/* Keep copies of a path and of a workload, which may be NULL. NULL: no memory. */
+const struct batch_text *batch_keep_text(struct batch *batch, uint64_t id, const char *path,
+					 const char *workload);
 
 #endif

@@ -4,22 +4,38 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "account/workload.h"
 #include "pipeline/batch.h"
 #include "util/log.h"
 
-/* The path goes with the batch, whose readers are other threads. */
+/* The path and the workload go with the batch, whose readers are other threads. NULL: not known. */
+static const struct batch_text *keep_cgroup(struct transfer *transfer, struct batch *batch,
+					    uint64_t id)
+{
+	const char *path = account_cgroup(transfer->account, id);
+	char workload[WORKLOAD_SIZE];
+	bool known;
+
+	if (!path)
+		return NULL;
+	known = workload_of(path, workload, sizeof(workload)) > 0;
+	return batch_keep_text(batch, id, path, known ? workload : NULL);
+}
+
 static void set_cgroup(struct transfer *transfer, struct batch *batch,
 		       struct traffic_record *record)
 {
-	const char *path = NULL;
+	const struct batch_text *kept;
 
 	if (!record->cgroup_id)
 		return;
-	record->cgroup = batch_find_text(batch, record->cgroup_id);
-	if (!record->cgroup)
-		path = account_cgroup(transfer->account, record->cgroup_id);
-	if (path)
-		record->cgroup = batch_keep_text(batch, record->cgroup_id, path);
+	kept = batch_find_text(batch, record->cgroup_id);
+	if (!kept)
+		kept = keep_cgroup(transfer, batch, record->cgroup_id);
+	if (kept) {
+		record->cgroup = kept->path;
+		record->workload = kept->workload;
+	}
 }
 
 /* The next record: the one that waits for its owner, or the capture's. As capture_next(). */
