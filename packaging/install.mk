@@ -13,7 +13,7 @@ conf := $(SYSCONFDIR)/traffic-meter.conf
 
 # mode:file:where to. A file that is named *.service is told the PREFIX.
 installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
-	$(if $(NCURSES),0755:traffic-meter-top:$(LIBEXECDIR)/traffic-meter-top) \
+	$(if $(NCURSES)$(filter uninstall,$(MAKECMDGOALS)),0755:traffic-meter-top:$(LIBEXECDIR)/traffic-meter-top) \
 	0755:traffic-meter-export:$(LIBEXECDIR)/traffic-meter-export \
 	0755:ipmask_tool:$(PREFIX)/bin/ipmask_tool \
 	$(foreach file,$(wildcard include/traffic_meter/*.h),0644:$(file):$(PREFIX)/$(file)) \
@@ -27,7 +27,7 @@ installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
 	0644:packaging/sysusers.conf:$(SYSUSERSDIR)/traffic-meter.conf \
 	0644:packaging/tmpfiles.conf:$(TMPFILESDIR)/traffic-meter.conf \
 	0644:packaging/logrotate.conf:$(SYSCONFDIR)/logrotate.d/traffic-meter
-owned_directories = $(PREFIX)/include/traffic_meter $(DOCDIR)
+owned_directories = $(LIBEXECDIR) $(PREFIX)/include/traffic_meter $(DOCDIR)
 
 # An edited configuration stays, at installing and at uninstalling.
 .PHONY: install

@@ -22,9 +22,10 @@ static void print_more(FILE *file, const struct traffic_record *record)
 	default:
 		fprintf(file, ",%u", record->protocol);
 	}
-	fprintf(file, ",%u,%u,%s,%" PRIu64 ".%09" PRIu64 ",,%s,,packet", record->source_port,
-		record->destination_port, record->interface, record->start_ns / NS_PER_S,
-		record->start_ns % NS_PER_S, record->program);
+	fprintf(file, ",%u,%u,%s,%" PRIu64 ".%09" PRIu64 ",,%s,,packet,%" PRIu64 ",,",
+		record->source_port, record->destination_port, record->interface,
+		record->start_ns / NS_PER_S, record->start_ns % NS_PER_S, record->program,
+		record->wire_packets);
 }
 
 int baseline_write_row(const char *directory, const char *nic_id,

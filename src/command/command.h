@@ -12,6 +12,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
+	EXIT_OVER = 3, /* a threshold is passed */
 };
 
 struct traffic_output_type;
@@ -45,6 +46,7 @@ const struct command *command_find(const char *name);
 
 extern const struct command run_command;
 extern const struct command top_command;
+extern const struct command report_command;
 extern const struct command status_command;
 extern const struct command detach_command;
 extern const struct command check_command;

@@ -22,8 +22,8 @@ job_sent() { # USER PORT
 
 # The bytes out of a workload, by the history's report.
 report_out() { # WORKLOAD
-	on_guest "traffic-meter report --by workload,direction --workload '$1' --since today --raw -P" |
-		awk -F '|' '$2 == "out" { print $3 }'
+	on_guest "traffic-meter report --by workload --workload '$1' --since today --raw -P" |
+		awk -F '|' 'NR == 2 { print $3 }'
 }
 
 reported() { [ "$(report_out "$1")" = "$2" ]; } # WORKLOAD BYTES

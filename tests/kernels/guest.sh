@@ -141,7 +141,7 @@ test_two_users() { # RECORDS
 	meter_end
 	for user in $anna $bert; do
 		assert_user $user
-		assert_rows 18 "$work/traffic_user_guest_$user.log"
+		assert_rows 21 "$work/traffic_user_guest_$user.log"
 	done
 	assert_equal "steps" "$1" "$(steps)"
 }
@@ -210,7 +210,7 @@ test_tcp() {
 	assert_at_least "bytes out of bert" 100000 "$(rows_sum out $bert)"
 	assert_at_least "bytes in to anna" 100000 "$(rows_sum in $anna)"
 	for user in $anna $bert; do
-		assert_rows 18 "$work/traffic_user_guest_$user.log"
+		assert_rows 21 "$work/traffic_user_guest_$user.log"
 		awk -F , '$9 < $2 { print "# wire_bytes: " $0; exit 1 }' \
 			"$work/traffic_user_guest_$user.log"
 	done
@@ -312,7 +312,7 @@ test_ladder() { # STEPS OPTION...
 	meter_end
 	for user in $anna $bert; do
 		assert_equal "bytes out of $user" "${sent[$user]}" "$(rows_sum out $user)"
-		assert_rows 18 "$work/traffic_user_guest_$user.log"
+		assert_rows 21 "$work/traffic_user_guest_$user.log"
 	done
 	assert_received "$(rows_sum in)" "$((sent[$anna] + sent[$bert]))"
 	assert_equal "steps" "$steps" "$(steps)"
@@ -326,7 +326,7 @@ test_total() {
 	meter_end
 	assert_equal "bytes out" "$((sent[$anna] + sent[$bert]))" "$(rows_sum out)"
 	assert_received "$(rows_sum in)" "$((sent[$anna] + sent[$bert]))"
-	assert_rows 18 "$work/traffic_user_guest_none.log"
+	assert_rows 21 "$work/traffic_user_guest_none.log"
 	assert_equal "steps" "flow packet total user" "$(steps)"
 }
 

@@ -66,7 +66,7 @@ rows_are_whole() { # DIRECTORY
 	done
 	awk -F, 'NF != 21 { print "half a row: " $0; bad = 1 } END { exit bad }' /dev/null \
 		"$1"/traffic_user_*
-	! grep -vE '^\{"time":.*,"batch":[0-9]+\}$' "$1"/rows.json* || fail "half a line of JSON"
+	! grep -vE '^\{"time":.*,"workload":(null|"[^"]*")\}$' "$1"/rows.json* || fail "half a line of JSON"
 }
 
 said() { grep -cE "output $1:.*$2" "$work/log"; } # csv|json WORDS

@@ -30,6 +30,7 @@ lists_files() {
 			./usr/lib/systemd/system/traffic-meter.service
 			./usr/lib/sysusers.d/traffic-meter.conf
 			./usr/lib/tmpfiles.d/traffic-meter.conf
+			./usr/libexec/traffic-meter/traffic-meter-top
 			./usr/sbin/traffic-meter
 			./usr/share/bash-completion/completions/traffic-meter
 			./usr/share/doc/traffic-meter/README.md
