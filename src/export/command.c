@@ -252,7 +252,7 @@ static int wait_for_end(const struct exporter *exporter, bool once)
 			if (r == -ETIMEDOUT) {
 				log_warning("%s: hangs; left behind",
 					    exporter->workers[ended]->label);
-				fflush(stdout);
+				(void)fflush(stdout);
 				_exit(EXIT_FAILED);
 			}
 			code = r ? EXIT_FAILED : code;

@@ -24,15 +24,19 @@ struct field {
 	size_t offset;
 };
 
-#define SUMS(name, member)                                                                      \
-	{ name "_records", offsetof(struct export_cursor, member.records) },                    \
-		{ name "_packets_in",                                                           \
-		  offsetof(struct export_cursor, member.packets[TRAFFIC_IN]) },                 \
-		{ name "_packets_out",                                                          \
-		  offsetof(struct export_cursor, member.packets[TRAFFIC_OUT]) },                \
-		{ name "_bytes_in", offsetof(struct export_cursor, member.bytes[TRAFFIC_IN]) }, \
-	{                                                                                       \
-		name "_bytes_out", offsetof(struct export_cursor, member.bytes[TRAFFIC_OUT])    \
+#define SUMS(name, member)                                                                        \
+	{ name "_records",                                                                        \
+	  offsetof(struct export_cursor, member) + offsetof(struct spool_sums, records) },        \
+		{ name "_packets_in", offsetof(struct export_cursor, member) +                    \
+					      offsetof(struct spool_sums, packets[TRAFFIC_IN]) }, \
+		{ name "_packets_out",                                                            \
+		  offsetof(struct export_cursor, member) +                                        \
+			  offsetof(struct spool_sums, packets[TRAFFIC_OUT]) },                    \
+		{ name "_bytes_in", offsetof(struct export_cursor, member) +                      \
+					    offsetof(struct spool_sums, bytes[TRAFFIC_IN]) },     \
+	{                                                                                         \
+		name "_bytes_out", offsetof(struct export_cursor, member) +                       \
+					   offsetof(struct spool_sums, bytes[TRAFFIC_OUT])        \
 	}
 
 static const struct field fields[] = {
@@ -146,7 +150,7 @@ static void put_line(char *text, size_t *used, const char *name, const char *val
 {
 	*used += (size_t)snprintf(text + *used, SLOT_SIZE - *used, "%s ", name);
 	for (; *value && *used < SLOT_SIZE - 64; value++)
-		text[(*used)++] = (unsigned char)*value < ' ' ? '?' : *value;
+		text[(*used)++] = (char)((unsigned char)*value < ' ' ? '?' : *value);
 	text[(*used)++] = '\n';
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
@@ -92,7 +93,7 @@ static int exec_check(struct export_output *output)
 		return export_refuse(output, -EINVAL, "which command? exec:COMMAND");
 	if (!exec->user)
 		return 0;
-	user = getpwnam(exec->user);
+	user = getpwnam(exec->user); /* NOLINT(concurrency-mt-unsafe): no thread yet */
 	if (!user)
 		return export_refuse(output, -EINVAL, "there is no user '%s'", exec->user);
 	exec->uid = user->pw_uid;
@@ -126,7 +127,7 @@ static void run_program(const struct exec *exec, const char *command, int input)
 	sigset_t none;
 
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	setpgid(0, 0);

@@ -104,6 +104,7 @@ int export_print_status(const struct export_settings *settings)
 	else if (settings->spool)
 		log_error_errno(r, "read the spool %s", settings->spool);
 	snprintf(pattern, sizeof(pattern), "%s/*.cursor", settings->state_directory);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
 	if (glob(pattern, 0, NULL, &paths) != 0) {
 		log_error("no cursor is in %s: no export has run there", settings->state_directory);
 		return EXIT_FAILED;

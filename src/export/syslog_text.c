@@ -177,8 +177,8 @@ static char *put_word(char *to, const char *word, size_t max)
 {
 	if (!*word)
 		*to++ = '-';
-	for (size_t i = 0; word[i] && i < max; i++)
-		*to++ = word[i] > ' ' && word[i] < 0x7f ? word[i] : '?';
+	for (size_t i = 0; i < max && word[i]; i++)
+		*to++ = (char)(word[i] > ' ' && word[i] < 0x7f ? word[i] : '?');
 	return to;
 }
 

@@ -86,8 +86,11 @@ static int shake_hands(struct transport *transport, struct export_output *output
 int tls_open(struct transport *transport, struct export_output *output)
 {
 	struct tls *tls = transport->tls = calloc(1, sizeof(*tls));
-	int r = tls ? load(tls, transport, output) : export_fail(output, -ENOMEM, "TLS");
+	int r;
 
+	if (!tls)
+		return export_fail(output, -ENOMEM, "TLS");
+	r = load(tls, transport, output);
 	if (r < 0)
 		return r;
 	r = gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);

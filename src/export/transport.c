@@ -254,7 +254,7 @@ static int pace(struct transport *transport, struct export_output *output, size_
 }
 
 int transport_send(struct transport *transport, struct export_output *output,
-		   const struct iovec *datagrams, size_t n, size_t *done)
+		   struct iovec *datagrams, size_t n, size_t *done)
 {
 	struct mmsghdr messages[DATAGRAMS_MAX];
 
@@ -279,8 +279,7 @@ int transport_send(struct transport *transport, struct export_output *output,
 			return export_fail(output, r, "send to %s", transport->host);
 		memset(messages, 0, some * sizeof(*messages));
 		for (size_t i = 0; i < some; i++) {
-			messages[i].msg_hdr.msg_iov =
-				(struct iovec *)(uintptr_t)&datagrams[*done + i];
+			messages[i].msg_hdr.msg_iov = &datagrams[*done + i];
 			messages[i].msg_hdr.msg_iovlen = 1;
 		}
 		sent = sendmmsg(transport->fd, messages, (unsigned int)some, MSG_NOSIGNAL);

@@ -41,40 +41,42 @@ struct transport {
 };
 
 /* Options that every output with a transport has; member: a struct transport in the context. */
-#define TRANSPORT_OPTIONS(context, member)                                                     \
-	{                                                                                      \
-		.name = "timeout",                                                             \
-		.type = TRAFFIC_OPTION_NUMBER,                                                 \
-		.offset = offsetof(context, member.timeout_s),                                 \
-		.metavar = "SECONDS",                                                          \
-		.minimum = 1,                                                                  \
-		.maximum = 3600,                                                               \
-		.help = "without progress after which it connects anew (30)",                  \
-	},                                                                                     \
-		{                                                                              \
-			.name = "rate",                                                        \
-			.type = TRAFFIC_OPTION_NUMBER,                                         \
-			.offset = offsetof(context, member.rate),                              \
-			.metavar = "N",                                                        \
-			.help = "datagrams a second at most; 0: no limit (3000)",              \
-		},                                                                             \
-		{                                                                              \
-			.name = "ca",                                                          \
-			.type = TRAFFIC_OPTION_STRING,                                         \
-			.offset = offsetof(context, member.ca),                                \
-			.metavar = "FILE",                                                     \
-			.help = "certificates that TLS trusts (the system's)",                 \
-		},                                                                             \
-		{                                                                              \
-			.name = "cert",                                                        \
-			.type = TRAFFIC_OPTION_STRING,                                         \
-			.offset = offsetof(context, member.certificate),                       \
-			.metavar = "FILE",                                                     \
-			.help = "certificate that TLS shows",                                  \
-		},                                                                             \
-	{                                                                                      \
-		.name = "key", .type = TRAFFIC_OPTION_STRING,                                  \
-		.offset = offsetof(context, member.key), .metavar = "FILE", .help = "its key", \
+#define TRANSPORT_OPTIONS(context, member)                                                      \
+	{                                                                                       \
+		.name = "timeout",                                                              \
+		.type = TRAFFIC_OPTION_NUMBER,                                                  \
+		.offset = offsetof(context, member) + offsetof(struct transport, timeout_s),    \
+		.metavar = "SECONDS",                                                           \
+		.minimum = 1,                                                                   \
+		.maximum = 3600,                                                                \
+		.help = "without progress after which it connects anew (30)",                   \
+	},                                                                                      \
+		{                                                                               \
+			.name = "rate",                                                         \
+			.type = TRAFFIC_OPTION_NUMBER,                                          \
+			.offset = offsetof(context, member) + offsetof(struct transport, rate), \
+			.metavar = "N",                                                         \
+			.help = "datagrams a second at most; 0: no limit (3000)",               \
+		},                                                                              \
+		{                                                                               \
+			.name = "ca",                                                           \
+			.type = TRAFFIC_OPTION_STRING,                                          \
+			.offset = offsetof(context, member) + offsetof(struct transport, ca),   \
+			.metavar = "FILE",                                                      \
+			.help = "certificates that TLS trusts (the system's)",                  \
+		},                                                                              \
+		{                                                                               \
+			.name = "cert",                                                         \
+			.type = TRAFFIC_OPTION_STRING,                                          \
+			.offset = offsetof(context, member) +                                   \
+				  offsetof(struct transport, certificate),                      \
+			.metavar = "FILE",                                                      \
+			.help = "certificate that TLS shows",                                   \
+		},                                                                              \
+	{                                                                                       \
+		.name = "key", .type = TRAFFIC_OPTION_STRING,                                   \
+		.offset = offsetof(context, member) + offsetof(struct transport, key),          \
+		.metavar = "FILE", .help = "its key",                                           \
 	}
 
 void transport_preset(struct transport *transport);
@@ -94,7 +96,7 @@ int transport_write(struct transport *transport, struct export_output *output, c
 /* Datagrams: *done of n are out, from the first on, also on an error. One that is too long for the
  * path is an error of its own, -EMSGSIZE, at *done. */
 int transport_send(struct transport *transport, struct export_output *output,
-		   const struct iovec *datagrams, size_t n, size_t *done);
+		   struct iovec *datagrams, size_t n, size_t *done);
 
 /* Streams: waits until the peer's kernel has all, and sees whether the peer is still there. */
 int transport_settle(struct transport *transport, struct export_output *output);

@@ -37,7 +37,7 @@ static int make_output(struct export_worker *worker, const char *spec)
 
 	if (r < 0)
 		return log_error_errno(r, "output '%s'", spec);
-	output->target = target;
+	output->target = worker->target = target;
 	output->type = export_type_find(kind);
 	if (!output->type) {
 		log_error(
@@ -376,7 +376,7 @@ void export_worker_free(struct export_worker *worker)
 	if (worker->output.context)
 		options_free(worker->output.type->options, worker->output.context);
 	free(worker->output.context);
-	free((char *)(uintptr_t)worker->output.target);
+	free(worker->target);
 	free(worker->label);
 	free(worker);
 }

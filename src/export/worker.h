@@ -23,6 +23,7 @@ struct export_worker {
 	} how;
 
 	struct export_output output;
+	char *target;  /* of the SPEC, what .output.target is */
 	char *label;   /* "kind:target" */
 	char name[64]; /* of the cursor's file */
 	struct export_cursor cursor;

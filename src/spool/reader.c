@@ -143,7 +143,7 @@ static void enter(struct spool_reader *reader, const struct spool_segment *segme
 /* Opens the segment that the place is in, or the first one after it. Returns 1, 0: none there yet. */
 static int open_place(struct spool_reader *reader, uint64_t from)
 {
-	struct spool_segment segment;
+	struct spool_segment segment = { 0 };
 	uint64_t number = 0;
 	int r = find_segment(reader->path, from, &number);
 
@@ -308,7 +308,7 @@ int spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
 /* Sets the place behind all frames of a segment that were written before the time. */
 static int seek_in(struct spool_reader *reader, uint64_t number, uint64_t time_ns)
 {
-	struct spool_frame frame;
+	struct spool_frame frame = { 0 };
 	int r;
 
 	reader->place = (struct spool_place){ .segment = number };
@@ -397,7 +397,7 @@ static void add_frames(int fd, struct spool_sums *sums)
 int spool_measure(const char *path, struct spool_extent *ret)
 {
 	struct spool_reader reader = SPOOL_READER_CLOSED;
-	struct spool_segment segment;
+	struct spool_segment segment = { 0 };
 	uint64_t number = 0;
 	int r;
 
