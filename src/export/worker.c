@@ -373,6 +373,8 @@ void export_worker_free(struct export_worker *worker)
 	export_cursor_close(&worker->cursor);
 	spool_reader_close(&worker->reader);
 	spool_records_free(&worker->records);
+	if (worker->output.context && worker->output.type->forget)
+		worker->output.type->forget(&worker->output);
 	if (worker->output.context)
 		options_free(worker->output.type->options, worker->output.context);
 	free(worker->output.context);

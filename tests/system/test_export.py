@@ -8,8 +8,9 @@ written by the meter's own output (tests/tools/spool.c). Prints TAP.
 import json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-EXPORT = os.path.join(ROOT, "build/traffic-meter-export")
-MAKE = os.path.join(ROOT, "build/tests/tools/spool")
+BUILD = os.environ.get("O", "build")  # O=build/asan: a build with sanitizers
+EXPORT = os.path.join(ROOT, BUILD, "traffic-meter-export")
+MAKE = os.path.join(ROOT, BUILD, "tests/tools/spool")
 work = tempfile.mkdtemp(prefix="traffic-meter-export-")
 os.chmod(work, 0o755)
 processes = []
@@ -453,7 +454,8 @@ TESTS = [names_of_any_bytes_by_tcp_and_exec, peer_restarts_and_export_too, peer_
          ipfix_is_well_formed_and_adds_up, tls_verifies_the_certificate]
 failed = 0
 try:
-    subprocess.run(["make", "-s", "-C", ROOT, "build/tests/tools/spool", "build/traffic-meter-export"], check=True)
+    if BUILD == "build":
+        subprocess.run(["make", "-s", "-C", ROOT, "build/tests/tools/spool", "build/traffic-meter-export"], check=True)
     for test in TESTS:
         if sys.argv[1:] and test.__name__ not in sys.argv[1:]:
             continue
