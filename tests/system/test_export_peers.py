@@ -4,40 +4,160 @@
 `traffic-meter export` to programs that others wrote: the sums of what they stored are those of what left the
 spool. Prints TAP.
 """
-import os, re, shutil, socket, struct, subprocess, sys, time
+import json, os, re, shutil, socket, struct, subprocess, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.dont_write_bytecode = True
 from exporting import *
 
 
-def rsyslog_by_tcp_through_its_restart():
-    if not shutil.which("rsyslogd"):
-        return "no rsyslogd here"
-    case, port = Case("rsyslog"), free_port()
-    out = case.path("out")
+def make_certificate(case):
+    key, cert = case.path("key.pem"), case.path("cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days",
+                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True,
+                   stderr=subprocess.DEVNULL)
+    return key, cert
+
+
+def lines_in(path):
+    return sum(1 for _ in open(path, "rb")) if os.path.exists(path) else 0
+
+
+def stop(process):
+    process.terminate()
+    process.wait(20)
+
+
+def rsyslog_by_udp_tcp_and_tls_through_its_restart():
+    if not shutil.which("rsyslogd") or not shutil.which("openssl"):
+        return "no rsyslogd or openssl here"
+    case = Case("rsyslog")
+    key, cert = make_certificate(case)
+    ports = {"udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), "tls": free_port()}
+    out = {name: case.path(name) for name in ports}
+    inputs = {"udp": 'type="imudp" rcvbufSize="8m"', "tcp": 'type="imtcp"',
+              "tls": 'type="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon"'}
     with open(case.path("conf"), "w") as file:
-        file.write('global(workDirectory="%s" maxMessageSize="64k")\nmodule(load="imtcp")\n'
-                   'input(type="imtcp" port="%d" address="127.0.0.1")\n'
-                   'template(name="m" type="string" string="%%msg%%\\n")\n'
-                   'action(type="omfile" file="%s" template="m")\n' % (case.dir, port, out))
+        file.write('global(workDirectory="%s" maxMessageSize="64k" defaultNetstreamDriverCAFile="%s"\n'
+                   '\tdefaultNetstreamDriverCertFile="%s" defaultNetstreamDriverKeyFile="%s")\n'
+                   'module(load="imudp")\nmodule(load="imtcp")\n'
+                   'template(name="m" type="string" string="%%msg%%\\n")\n' % (case.dir, cert, cert, key))
+        for name, port in ports.items():
+            file.write('ruleset(name="%s") { action(type="omfile" file="%s" template="m") }\n'
+                       'input(%s port="%d" address="127.0.0.1" ruleset="%s")\n'
+                       % (name, out[name], inputs[name], port, name))
     start = lambda: spawn("rsyslogd", "-n", "-f", case.path("conf"), "-i", case.path("pid"),
-                          stderr=subprocess.DEVNULL)
-    count = lambda: os.path.exists(out) and sum(1 for _ in open(out, "rb")) or 0
+                          stderr=open(case.path("rsyslog"), "ab"))
     rsyslog = start()
-    export = case.export("syslog:tcp://127.0.0.1:%d" % port)
+    wait_until(lambda: "%04X" % ports["udp"] in open("/proc/net/udp").read())
     case.put(2, hostile=False)
-    wait_until(lambda: count() == case.sums["records"])
-    rsyslog.terminate()
-    rsyslog.wait(20)
+    equal("udp", 0, case.once("syslog:udp://127.0.0.1:%d" % ports["udp"]))
+    wait_until(lambda: lines_in(out["udp"]) == case.sums["records"])
+    equal("sums by udp", case.sums, sums_of(line[line.index("{"):] for line in open(out["udp"])))
+    export = case.export("syslog:tcp://127.0.0.1:%d" % ports["tcp"],
+                         "syslog:tls://localhost:%d,ca=%s" % (ports["tls"], cert))
+    have = lambda: min(lines_in(out["tcp"]), lines_in(out["tls"]))
+    wait_until(lambda: have() == case.sums["records"])
+    stop(rsyslog)
     case.put(2, hostile=False)
+    wait_until(lambda: case.log().count("refused") == 2)
     rsyslog = start()
-    wait_until(lambda: count() >= case.sums["records"], 60)
-    equal("sums", case.sums, sums_of(line[line.index("{"):] for line in open(out)))
-    export.terminate()
-    export.wait(20)
-    rsyslog.terminate()
-    rsyslog.wait(20)
+    wait_until(lambda: have() >= case.sums["records"], 60)
+    for name in "tcp", "tls":
+        equal("sums by " + name, case.sums, sums_of(line[line.index("{"):] for line in open(out[name])))
+    stop(export)
+    stop(rsyslog)
+
+
+def journald_through_its_restart():
+    """In a mount namespace that has a /run of its own, so that the machine's journal is left alone."""
+    journald = "/lib/systemd/systemd-journald"
+    if not os.path.exists(journald) or os.geteuid() != 0:
+        return "no systemd-journald here, or not root"
+    case = Case("journal")
+    holder = spawn("unshare", "-m", "sh", "-c", """mount -t tmpfs none /run &&
+        mkdir -p /run/systemd/journald.conf.d /run/log/journal && cat >/run/systemd/journald.conf.d/test.conf &&
+        echo ready && exec sleep 600""", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdin.write(b"[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n")
+    holder.stdin.close()
+    equal("namespace", b"ready\n", holder.stdout.readline())
+    inside = ["nsenter", "-m", "-t", str(holder.pid)]
+    is_up = lambda: subprocess.run(inside + ["test", "-S", "/run/systemd/journal/socket"]).returncode == 0
+    start = lambda: spawn(*inside, journald, stdout=subprocess.DEVNULL, stderr=open(case.path("journald"), "ab"))
+    peer = start()
+    wait_until(is_up)
+    export = spawn(*inside, EXPORT, "--spool", case.spool, "--state-dir", case.state, "journal:local",
+                   stderr=open(case.path("log"), "ab"))
+    case.put(2)
+    all_sent = lambda: case.status().get("delivered", {}).get("records") == case.sums["records"]
+    wait_until(all_sent)
+    stop(peer)
+    case.put(1)
+    wait_until(lambda: "journal:local:" in case.log())
+    peer = start()
+    wait_until(all_sent, 60)
+
+    def entries(*matches):
+        text = subprocess.run(inside + ["journalctl", "-m", "-o", "export", "--no-pager"] + list(matches), check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        fields = lambda name: re.findall(rb"^%s=(\w+)$" % name, text, re.M)
+        directions, numbers = fields(b"TRAFFIC_DIRECTION"), fields(b"TRAFFIC_BYTES")
+        amount = lambda d: sum(int(n) for way, n in zip(directions, numbers) if way == d)
+        return {"records": len(numbers), "packets": sum(map(int, fields(b"TRAFFIC_PACKETS"))),
+                "bytes_in": amount(b"in"), "bytes_out": amount(b"out")}
+
+    wait_until(lambda: entries("SYSLOG_IDENTIFIER=traffic-meter")["records"] >= case.sums["records"])
+    equal("sums", case.sums, entries("SYSLOG_IDENTIFIER=traffic-meter"))
+    some = entries("_COMM=traffic-meter-e", "TRAFFIC_UID=1001")["records"]
+    assert 0 < some < case.sums["records"], some
+    stop(export)
+    stop(peer)
+    holder.kill()
+
+
+def socat_by_unix_sockets():
+    if not shutil.which("socat"):
+        return "no socat here"
+    case = Case("socat")
+    case.put(2)
+    for kind, options in ("LISTEN", ",fork"), ("RECV", ""):
+        path, out = case.path(kind), case.path(kind + ".out")
+        socat = spawn("socat", "-u", "-b", "65536", "UNIX-%s:%s%s" % (kind, path, options),
+                      "OPEN:%s,creat,append" % out)
+        wait_until(lambda: os.path.exists(path))
+        equal("code", 0, case.once("socket:unix:" + path))
+        wait_until(lambda: lines_in(out) == case.sums["records"])
+        equal("sums", case.sums, sums_of(open(out, "rb")))
+        stop(socat)
+
+
+def nfacctd_has_users_by_ipfix():
+    """Element 371 as a primitive of the collector's own."""
+    if not shutil.which("nfacctd"):
+        return "no nfacctd here"
+    case, port, out = Case("nfacctd"), free_port(socket.SOCK_DGRAM), None
+    out = case.path("out")
+    with open(case.path("primitives"), "w") as file:
+        file.write("name=user_name field_type=371 len=vlen semantics=str\n")
+    with open(case.path("conf"), "w") as file:
+        file.write("daemonize: false\nnfacctd_ip: 127.0.0.1\nnfacctd_port: %d\nnfacctd_time_new: true\n"
+                   "plugin_pipe_size: 20000000\nplugin_buffer_size: 20000\nnfacctd_pipe_size: 8000000\n"
+                   "plugins: print\naggregate: src_host, dst_host, src_port, dst_port, proto, user_name\n"
+                   "aggregate_primitives: %s\nprint_output: json\nprint_output_file: %s\n"
+                   "print_output_file_append: true\nprint_refresh_time: 2\n"
+                   % (port, case.path("primitives"), out))
+    nfacctd = spawn("nfacctd", "-f", case.path("conf"), stdout=subprocess.DEVNULL,
+                    stderr=open(case.path("nfacctd"), "ab"))
+    wait_until(lambda: "%04X" % port in open("/proc/net/udp").read())
+    case.put(2, hostile=False)
+    equal("code", 0, case.once("ipfix:udp:127.0.0.1:%d,rate=1000" % port))
+    flows = lambda: [json.loads(line) for line in open(out)] if os.path.exists(out) else []
+    total = lambda name: sum(int(flow[name]) for flow in flows())
+    wait_until(lambda: total("packets") >= case.sums["packets"])
+    equal("packets", case.sums["packets"], total("packets"))
+    equal("bytes", case.sums["bytes_in"] + case.sums["bytes_out"], total("bytes"))
+    assert "root" in {flow["user_name"] for flow in flows()}
+    stop(nfacctd)
 
 
 def nfcapd_has_flows_and_user_names():
@@ -127,10 +247,7 @@ def tls_verifies_the_certificate():
     if not shutil.which("openssl") or not shutil.which("socat"):
         return "no openssl or socat here"
     case, port = Case("tls"), free_port()
-    key, cert = case.path("key.pem"), case.path("cert.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days",
-                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True,
-                   stderr=subprocess.DEVNULL)
+    key, cert = make_certificate(case)
     out = case.path("out")
     socat = spawn("socat", "-u", "OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,fork,cert=%s,key=%s,verify=0" % (port, cert, key),
                   "OPEN:%s,creat,append" % out, stderr=subprocess.DEVNULL)
@@ -146,4 +263,8 @@ def tls_verifies_the_certificate():
     socat.wait(10)
 
 
-run(rsyslog_by_tcp_through_its_restart, nfcapd_has_flows_and_user_names, ipfix_is_well_formed_and_adds_up, tls_verifies_the_certificate)
+run(
+    rsyslog_by_udp_tcp_and_tls_through_its_restart, journald_through_its_restart, socat_by_unix_sockets,
+    nfcapd_has_flows_and_user_names, nfacctd_has_users_by_ipfix, ipfix_is_well_formed_and_adds_up,
+    tls_verifies_the_certificate,
+)
