@@ -4,7 +4,7 @@
 `traffic-meter export` to programs that others wrote: the sums of what they stored are those of what left the
 spool. Prints TAP.
 """
-import json, os, re, shutil, socket, struct, subprocess, sys, time
+import os, re, shutil, socket, struct, subprocess, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.dont_write_bytecode = True
@@ -131,35 +131,6 @@ def socat_by_unix_sockets():
         stop(socat)
 
 
-def nfacctd_has_users_by_ipfix():
-    """Element 371 as a primitive of the collector's own."""
-    if not shutil.which("nfacctd"):
-        return "no nfacctd here"
-    case, port, out = Case("nfacctd"), free_port(socket.SOCK_DGRAM), None
-    out = case.path("out")
-    with open(case.path("primitives"), "w") as file:
-        file.write("name=user_name field_type=371 len=vlen semantics=str\n")
-    with open(case.path("conf"), "w") as file:
-        file.write("daemonize: false\nnfacctd_ip: 127.0.0.1\nnfacctd_port: %d\nnfacctd_time_new: true\n"
-                   "plugin_pipe_size: 20000000\nplugin_buffer_size: 20000\nnfacctd_pipe_size: 8000000\n"
-                   "plugins: print\naggregate: src_host, dst_host, src_port, dst_port, proto, user_name\n"
-                   "aggregate_primitives: %s\nprint_output: json\nprint_output_file: %s\n"
-                   "print_output_file_append: true\nprint_refresh_time: 2\n"
-                   % (port, case.path("primitives"), out))
-    nfacctd = spawn("nfacctd", "-f", case.path("conf"), stdout=subprocess.DEVNULL,
-                    stderr=open(case.path("nfacctd"), "ab"))
-    wait_until(lambda: "%04X" % port in open("/proc/net/udp").read())
-    case.put(2, hostile=False)
-    equal("code", 0, case.once("ipfix:udp:127.0.0.1:%d,rate=1000" % port))
-    flows = lambda: [json.loads(line) for line in open(out)] if os.path.exists(out) else []
-    total = lambda name: sum(int(flow[name]) for flow in flows())
-    wait_until(lambda: total("packets") >= case.sums["packets"])
-    equal("packets", case.sums["packets"], total("packets"))
-    equal("bytes", case.sums["bytes_in"] + case.sums["bytes_out"], total("bytes"))
-    assert "root" in {flow["user_name"] for flow in flows()}
-    stop(nfacctd)
-
-
 def nfcapd_has_flows_and_user_names():
     if not shutil.which("nfcapd"):
         return "no nfcapd here"
@@ -265,6 +236,6 @@ def tls_verifies_the_certificate():
 
 run(
     rsyslog_by_udp_tcp_and_tls_through_its_restart, journald_through_its_restart, socat_by_unix_sockets,
-    nfcapd_has_flows_and_user_names, nfacctd_has_users_by_ipfix, ipfix_is_well_formed_and_adds_up,
+    nfcapd_has_flows_and_user_names, ipfix_is_well_formed_and_adds_up,
     tls_verifies_the_certificate,
 )
