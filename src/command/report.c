@@ -33,11 +33,6 @@ struct report_settings {
 
 #define FIELD(field) offsetof(struct report_settings, field)
 
-#define FILTER(name, key, value, text)                                                 \
-	{                                                                              \
-		name, TRAFFIC_OPTION_STRINGS, FIELD(filters[key]), value, .help = text \
-	}
-
 static const struct traffic_option report_options[] = {
 	{ "help", TRAFFIC_OPTION_FLAG, FIELD(help), .help = "print this and exit", .letter = 'h' },
 	{ "by", TRAFFIC_OPTION_STRING, FIELD(by), "KEY,...",
@@ -46,17 +41,26 @@ static const struct traffic_option report_options[] = {
 	  .help = "2026-11-25, '2026-11-25 14:30', today, -7d, this-month, ... (this-month)" },
 	{ "until", TRAFFIC_OPTION_STRING, FIELD(until), "TIME",
 	  .help = "likewise; all of a day or month that is named (now)" },
-	FILTER("user", QUERY_USER, "NAME|UID", "only this user's"),
-	FILTER("login", QUERY_LOGIN, "NAME|UID", "only what this user's logins moved"),
-	FILTER("network", QUERY_NETWORK, "NAME", "only with this network of --networks"),
-	FILTER("remote", QUERY_REMOTE, "ADDRESS", "only with this address or network"),
-	FILTER("service", QUERY_SERVICE, "PORT", "only 443, udp/53, icmp or https"),
-	FILTER("interface", QUERY_INTERFACE, "NAME", "only by this interface"),
-	FILTER("program", QUERY_PROGRAM, "NAME", "only of this program"),
-	FILTER("workload", QUERY_WORKLOAD, "NAME", "only of this work, as slurm:1234 or 'slurm:*'"),
-	FILTER("direction", QUERY_DIRECTION, "in|out", "only received or sent"),
+	{ "user", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_USER]), "NAME|UID",
+	  .help = "only this user's" },
+	{ "login", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_LOGIN]), "NAME|UID",
+	  .help = "only what this user's logins moved" },
+	{ "network", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_NETWORK]), "NAME",
+	  .help = "only with this network of --networks" },
+	{ "remote", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_REMOTE]), "ADDRESS",
+	  .help = "only with this address or network" },
+	{ "service", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_SERVICE]), "PORT",
+	  .help = "only 443, udp/53, icmp or https" },
+	{ "interface", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_INTERFACE]), "NAME",
+	  .help = "only by this interface" },
+	{ "program", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_PROGRAM]), "NAME",
+	  .help = "only of this program" },
+	{ "workload", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_WORKLOAD]), "NAME",
+	  .help = "only of this work, as slurm:1234 or 'slurm:*'" },
+	{ "direction", TRAFFIC_OPTION_STRINGS, FIELD(filters[QUERY_DIRECTION]), "in|out",
+	  .help = "only received or sent" },
 	{ "top", TRAFFIC_OPTION_NUMBER, FIELD(top), "N", .minimum = 1, .maximum = 1000000,
-	  .help = "the N largest, the rest as 'other'" },
+	  .help = "the N largest, the rest as 'other'", .letter = 'n' },
 	{ "over", TRAFFIC_OPTION_SIZE, FIELD(over_bytes), "SIZE", .minimum = 1,
 	  .help = "print only what is above; exit code 3 when anything is" },
 	{ "bits", TRAFFIC_OPTION_FLAG, FIELD(bits), .help = "amounts in bits" },
@@ -264,7 +268,7 @@ static int run_report(int argc, char **argv)
 	_cleanup_(question_free) struct question question = { 0 };
 	int r, rest;
 
-	setlocale(LC_CTYPE, "");
+	setlocale(LC_CTYPE, ""); /* NOLINT(concurrency-mt-unsafe): no other thread runs here */
 	r = options_parse_arguments(report_options, &settings, "traffic-meter report", argc - 1,
 				    argv + 1, &rest);
 	if (r < 0)

@@ -284,6 +284,8 @@ int collector_finish(struct collector *collector, struct answer *answer)
 	struct order order = { .question = question, .time = find_time(question) };
 	int r;
 
+	if (!collector->n)
+		return 0;
 	answer->groups = rank(collector, &order);
 	answer->total = collector->total;
 	if (question->top && answer->groups > question->top) {
@@ -292,7 +294,7 @@ int collector_finish(struct collector *collector, struct answer *answer)
 			return r;
 	}
 	qsort_r(collector->groups, collector->n, sizeof(*collector->groups), compare_rows, &order);
-	answer->rows = calloc(collector->n + 1, sizeof(*answer->rows));
+	answer->rows = calloc(collector->n, sizeof(*answer->rows));
 	if (!answer->rows)
 		return -ENOMEM;
 	answer->n_rows = collector->n;

@@ -128,8 +128,9 @@ static bool parse_prefix(const char *text, struct prefix *ret)
 	text += n + 1;
 	if (!isdigit((unsigned char)*text) || strlen(text) > 3)
 		return false;
-	ret->length = atoi(text);
-	return ret->length <= most && strspn(text, "0123456789") == strlen(text);
+	for (ret->length = 0; isdigit((unsigned char)*text); text++)
+		ret->length = 10 * ret->length + (*text - '0');
+	return !*text && ret->length <= most;
 }
 
 /* Does one of the two hold the other? The history keeps networks, so an address is looked for in its
@@ -185,7 +186,7 @@ static int add_user(struct id_set *set, sqlite3 *database, const char *value)
 	r = look_up_ids(database, "SELECT uid, name FROM user WHERE name = ?1", &look_up);
 	if (r < 0)
 		return r;
-	entry = getpwnam(value);
+	entry = getpwnam(value); /* NOLINT(concurrency-mt-unsafe): one thread asks */
 	if (entry)
 		r = id_set_add(set, entry->pw_uid);
 	if (r < 0 || set->n > n)
@@ -242,6 +243,7 @@ static int add_named_service(struct id_set *set, const char *value)
 	size_t n = set->n;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread asks */
 		const struct servent *entry = getservbyname(value, protocols[i]);
 
 		if (entry &&
@@ -255,7 +257,7 @@ static int add_service(struct id_set *set, sqlite3 *database, const char *value)
 {
 	_cleanup_free_ char *protocol_name = strndup(value, strcspn(value, "/"));
 	const char *slash = strchr(value, '/');
-	int64_t protocol, port = -1;
+	int64_t protocol = -1, port = -1;
 	int r;
 
 	if (!protocol_name)

@@ -143,7 +143,7 @@ static int read_user(struct history_texts *texts, int64_t uid, char **ret)
 		return r;
 	free(*ret);
 	*ret = NULL;
-	entry = getpwuid((uid_t)uid);
+	entry = getpwuid((uid_t)uid); /* NOLINT(concurrency-mt-unsafe): one thread asks */
 	if (!entry)
 		return 0;
 	*ret = strdup(entry->pw_name);

@@ -174,7 +174,7 @@ static bool is_asker(uint32_t uid, const char *value)
 	snprintf(number, sizeof(number), "%u", uid);
 	if (strcmp(value, number) == 0)
 		return true;
-	entry = getpwuid(uid);
+	entry = getpwuid(uid); /* NOLINT(concurrency-mt-unsafe): one thread asks */
 	return entry && strcmp(value, entry->pw_name) == 0;
 }
 

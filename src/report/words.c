@@ -27,7 +27,7 @@ static void put_json_character(FILE *file, const char *text, size_t length)
 	else if (*text == '"' || *text == '\\')
 		fprintf(file, "\\%c", *text);
 	else
-		fwrite(text, 1, length, file);
+		fprintf(file, "%.*s", (int)length, text);
 }
 
 void word_put_text(FILE *file, enum word_place place, const char *text)
@@ -48,7 +48,7 @@ void word_put_text(FILE *file, enum word_place place, const char *text)
 		else if (place == WORD_CSV && *text == '"')
 			fputs("\"\"", file);
 		else
-			fwrite(text, 1, length, file);
+			fprintf(file, "%.*s", (int)length, text);
 		text += length ?: 1;
 		n -= length ?: 1;
 	}
@@ -124,6 +124,7 @@ size_t word_width(const char *text)
 
 	while (n) {
 		wchar_t character;
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): the state is the caller's */
 		size_t length = mbrtowc(&character, text, n, &state);
 		int columns;
 

@@ -170,6 +170,26 @@ static void test_top(void **state)
 	answer_free(&answer);
 }
 
+/* No rows at all are an answer, too. */
+static void test_nothing(void **state)
+{
+	struct question question;
+	struct collector collector;
+	struct answer answer = { 0 };
+
+	(void)state;
+	question_init(&question);
+	question.top = 1;
+	assert_int_equal(question_set_by(&question, "day,user", "--by"), 0);
+	collector_init(&collector, &question);
+	assert_int_equal(collector_finish(&collector, &answer), 0);
+	assert_int_equal(answer.n_rows, 0);
+	assert_int_equal(answer.groups, 0);
+	collector_free(&collector);
+	answer_free(&answer);
+	question_free(&question);
+}
+
 static int see_filter(struct query_source *source, const struct question *question,
 		      struct answer *answer)
 {
@@ -217,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_asker),
 	};
 
