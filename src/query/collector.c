@@ -293,8 +293,10 @@ int collector_finish(struct collector *collector, struct answer *answer)
 		if (r < 0)
 			return r;
 	}
+	if (!collector->groups) /* not so: fold() leaves a group at least */
+		return -ENOMEM;
 	qsort_r(collector->groups, collector->n, sizeof(*collector->groups), compare_rows, &order);
-	answer->rows = calloc(collector->n, sizeof(*answer->rows));
+	answer->rows = calloc(collector->n + 1, sizeof(*answer->rows));
 	if (!answer->rows)
 		return -ENOMEM;
 	answer->n_rows = collector->n;
