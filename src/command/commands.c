@@ -10,7 +10,8 @@ const struct command *const commands[] = {
 #ifdef HAVE_SQLITE3
 	&report_command,
 #endif
-	&status_command, &detach_command, &check_command, &networks_command, &export_command, NULL,
+	&status_command, &detach_command, &check_command, &networks_command,
+	&export_command, &serve_command,  NULL,
 };
 
 const struct command *command_find(const char *name)
