@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -57,10 +58,11 @@ static bool is_in_group(int fd, gid_t primary, gid_t group)
 {
 	_cleanup_free_ gid_t *groups = NULL;
 	socklen_t size = 0;
+	gid_t none;
 
 	if (primary == group)
 		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 || errno != ERANGE)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, &none, &size) == 0 || errno != ERANGE)
 		return false;
 	groups = malloc(size);
 	if (!groups || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
@@ -111,7 +113,7 @@ static void decode_password(const char *base64, char ret[2 * ACCESS_TOKEN_MAX])
 	}
 	text[n] = '\0';
 	colon = strchr(text, ':');
-	strcpy(ret, colon ? colon + 1 : "");
+	snprintf(ret, sizeof(text), "%s", colon ? colon + 1 : "");
 }
 
 static bool is_token(const struct access_rules *rules, const char *text)

@@ -20,7 +20,7 @@ struct access_rules {
 	gid_t group;
 	char token[ACCESS_TOKEN_MAX + 1]; /* "": there is none */
 	size_t token_length;
-	char **hosts; /* that a request may name in Host:, beside addresses and localhost */
+	const char **hosts; /* that a request may name in Host:, beside addresses and localhost */
 	size_t n_hosts;
 };
 

@@ -83,7 +83,7 @@ int database_stamp(const struct server *server, int64_t ret[6])
 	struct stat status;
 
 	memset(ret, 0, 6 * sizeof(ret[0]));
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s%s", server->history, i ? "-wal" : "");
 		if (stat(path, &status)) {
 			if (i == 0)

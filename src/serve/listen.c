@@ -34,7 +34,9 @@ static int add(struct listeners *listeners, int fd)
 static int take_given(struct listeners *listeners)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int n = pid && count && strtol(pid, NULL, 10) == (long)getpid() ? atoi(count) : 0;
+	int n = pid && count && strtol(pid, NULL, 10) == (long)getpid()
+			? (int)strtol(count, NULL, 10)
+			: 0;
 
 	for (int fd = FIRST_GIVEN; fd < FIRST_GIVEN + n; fd++) {
 		int r, type = 0;
@@ -90,7 +92,7 @@ static int open_unix(struct listeners *listeners, const char *path)
 			  sizeof(address.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	mkdir(CONTROL_DIRECTORY, 0755);
 	r = make_way(&address);
 	if (r < 0)
@@ -101,7 +103,7 @@ static int open_unix(struct listeners *listeners, const char *path)
 	umask(before);
 	if (r < 0 || listen(fd, BACKLOG))
 		return log_error_errno(r < 0 ? -r : errno, "listen on %s", path);
-	strcpy(listeners->path, path);
+	snprintf(listeners->path, sizeof(listeners->path), "%s", path);
 	return add(listeners, steal_fd(&fd));
 }
 

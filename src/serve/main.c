@@ -115,7 +115,6 @@ static int make_rules(struct server *server)
 {
 	const struct serve_settings *settings = server->settings;
 	struct access_rules *rules = &server->access;
-	char name[HOST_NAME_MAX + 1] = "";
 	int r = find_group(rules, settings, server->instance);
 
 	if (r == 0 && settings->token_file)
@@ -125,8 +124,8 @@ static int make_rules(struct server *server)
 		return -ENOMEM;
 	for (size_t i = 0; i < settings->hosts.n; i++)
 		rules->hosts[rules->n_hosts++] = settings->hosts.values[i];
-	if (gethostname(name, sizeof(name) - 1) == 0 && name[0])
-		rules->hosts[rules->n_hosts++] = strdup(name);
+	if (gethostname(server->name, sizeof(server->name) - 1) == 0 && server->name[0])
+		rules->hosts[rules->n_hosts++] = server->name;
 	return r;
 }
 

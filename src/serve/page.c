@@ -12,7 +12,7 @@
 #define EMBED(name, file)                                                      \
 	__asm__(".section .rodata\n" #name ":\n.incbin \"src/serve/page/" file \
 		"\"\n.byte 0\n.previous\n");                                   \
-	extern const char name[] __asm__(#name)
+	extern const char(name)[] __asm__(#name)
 
 EMBED(page_style, "style.css");
 EMBED(page_script, "live.js");

@@ -32,6 +32,7 @@ struct server {
 	const struct serve_settings *settings;
 	const char *instance;
 	char *history;
+	char name[256]; /* of this machine */
 	struct access_rules access;
 	struct metrics_cache metrics;
 };

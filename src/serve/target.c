@@ -117,14 +117,17 @@ const char *target_parse(struct target *ret, const char *raw)
 	for (const char *at = raw; *at; at++)
 		if ((unsigned char)*at <= 0x20 || (unsigned char)*at >= 0x7f)
 			return "the address has a character that has to be escaped";
-	strcpy(ret->text, raw);
+	memcpy(ret->text, raw, strlen(raw) + 1);
 	query = strchr(ret->text, '?');
 	if (query)
 		*query++ = '\0';
 	if (!is_plain_path(ret->text))
 		return "the path is not plain";
 	ret->path = ret->text;
-	strcpy(ret->raw_query, query ? query : "");
+	if (query)
+		memcpy(ret->raw_query, query, strlen(query) + 1);
+	else
+		ret->raw_query[0] = '\0';
 	ret->query = ret->raw_query;
 	return parse_parameters(ret, query);
 }

@@ -69,7 +69,7 @@ static int read_by(const char *list, struct usage *usage)
 
 	if (strlen(list) >= sizeof(copy))
 		return -EINVAL;
-	strcpy(copy, list);
+	memcpy(copy, list, strlen(list) + 1);
 	while ((name = strsep(&next, ","))) {
 		const struct key *key = find_key(name);
 
