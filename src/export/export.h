@@ -77,6 +77,9 @@ struct export_type {
 	int (*idle)(struct export_output *output);
 
 	void (*close)(struct export_output *output);
+
+	/* Frees what check() allocated, once, also when it failed. May be NULL. */
+	void (*forget)(struct export_output *output);
 };
 
 struct export_output {

@@ -235,6 +235,13 @@ static void ipfix_close(struct export_output *output)
 	ipfix->buffer = NULL;
 }
 
+static void ipfix_forget(struct export_output *output)
+{
+	struct ipfix *ipfix = output->context;
+
+	transport_forget(&ipfix->transport);
+}
+
 const struct export_type ipfix_export = {
 	.kind = "ipfix",
 	.target = "udp|tcp|sctp|tls:HOST:PORT",
@@ -247,4 +254,5 @@ const struct export_type ipfix_export = {
 	.send = ipfix_send,
 	.idle = ipfix_idle,
 	.close = ipfix_close,
+	.forget = ipfix_forget,
 };

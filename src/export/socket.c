@@ -132,6 +132,13 @@ static void socket_close(struct export_output *output)
 	socket->buffer = NULL;
 }
 
+static void socket_forget(struct export_output *output)
+{
+	struct socket *socket = output->context;
+
+	transport_forget(&socket->transport);
+}
+
 const struct export_type socket_export = {
 	.kind = "socket",
 	.target = "unix:PATH|PROTOCOL:HOST:PORT",
@@ -144,4 +151,5 @@ const struct export_type socket_export = {
 	.send = socket_send,
 	.idle = socket_idle,
 	.close = socket_close,
+	.forget = socket_forget,
 };

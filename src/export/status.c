@@ -114,8 +114,10 @@ int export_print_status(const struct export_settings *settings)
 		int read = export_cursor_read(&cursor, paths.gl_pathv[i]);
 
 		export_cursor_close(&cursor);
-		if (read <= 0) {
-			log_error_errno(read ? read : -EBADMSG, "read %s", paths.gl_pathv[i]);
+		if (read == 0) /* an output that has just begun */
+			continue;
+		if (read < 0) {
+			log_error_errno(read, "read %s", paths.gl_pathv[i]);
 			code = EXIT_FAILED;
 		} else if (settings->metrics) {
 			print_metrics(&cursor);

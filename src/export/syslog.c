@@ -160,6 +160,13 @@ static void syslog_close(struct export_output *output)
 	syslog->buffer = NULL;
 }
 
+static void syslog_forget(struct export_output *output)
+{
+	struct syslog *syslog = output->context;
+
+	transport_forget(&syslog->transport);
+}
+
 const struct export_type syslog_export = {
 	.kind = "syslog",
 	.target = "local|udp|tcp|tls://HOST[:PORT]",
@@ -172,4 +179,5 @@ const struct export_type syslog_export = {
 	.send = syslog_send,
 	.idle = syslog_idle,
 	.close = syslog_close,
+	.forget = syslog_forget,
 };

@@ -240,7 +240,7 @@ static void say_missed(struct export_worker *worker)
 		return;
 	log_warning("%s: missed %" PRIu64 " records, %" PRIu64 " packets and %" PRIu64
 		    " bytes in, %" PRIu64 " packets and %" PRIu64
-		    " bytes out: the spool let them go before they were read",
+		    " bytes out: they went from the spool, or were damaged, before they were read",
 		    worker->label, missed->records, missed->packets[TRAFFIC_IN],
 		    missed->bytes[TRAFFIC_IN], missed->packets[TRAFFIC_OUT],
 		    missed->bytes[TRAFFIC_OUT]);
@@ -373,6 +373,8 @@ void export_worker_free(struct export_worker *worker)
 	export_cursor_close(&worker->cursor);
 	spool_reader_close(&worker->reader);
 	spool_records_free(&worker->records);
+	if (worker->output.context && worker->output.type->forget)
+		worker->output.type->forget(&worker->output);
 	if (worker->output.context)
 		options_free(worker->output.type->options, worker->output.context);
 	free(worker->output.context);

@@ -140,6 +140,28 @@ static void enter(struct spool_reader *reader, const struct spool_segment *segme
 	place->sums = segment->before;
 }
 
+/* Opens a segment and reads its header. One whose header is damaged, or not there, is passed over when a
+ * later one is there: *number becomes that one's. Returns as read_header(). */
+static int open_readable(struct spool_reader *reader, uint64_t *number, struct spool_segment *ret)
+{
+	int r;
+
+	for (;;) {
+		reader->fd = open_segment(reader, *number);
+		if (reader->fd < 0) {
+			r = steal_fd(&reader->fd);
+			return r == -ENOENT ? 0 : r;
+		}
+		r = read_header(reader, reader->fd, *number, ret);
+		if (r > 0)
+			return r;
+		close_segment(reader);
+		if ((r < 0 && r != -EBADMSG) ||
+		    find_segment(reader->path, *number + 1, number) <= 0)
+			return r;
+	}
+}
+
 /* Opens the segment that the place is in, or the first one after it. Returns 1, 0: none there yet. */
 static int open_place(struct spool_reader *reader, uint64_t from)
 {
@@ -156,16 +178,9 @@ static int open_place(struct spool_reader *reader, uint64_t from)
 		return fail(reader, r, "list %s", reader->path);
 	if (r == 0)
 		return 0;
-	reader->fd = open_segment(reader, number);
-	if (reader->fd < 0) {
-		r = steal_fd(&reader->fd);
-		return r == -ENOENT ? 0 : r;
-	}
-	r = read_header(reader, reader->fd, number, &segment);
-	if (r <= 0) {
-		close_segment(reader);
+	r = open_readable(reader, &number, &segment);
+	if (r <= 0)
 		return r;
-	}
 	if (segment.id == reader->place.id && number < reader->place.segment) {
 		close_segment(reader); /* read long ago */
 		return 0;
@@ -272,6 +287,29 @@ static int next_here(struct spool_reader *reader, struct spool_frame *frame)
 	return r;
 }
 
+/* Looks for a whole frame behind a damaged one. Returns whether the place is before one now. Frames in
+ * between are missing in the place's sums, so they are missed when the next segment begins. */
+static bool pass_damage(struct spool_reader *reader)
+{
+	char window[16384];
+	off_t at = (off_t)reader->place.offset + 1;
+	struct spool_frame frame;
+	ssize_t n;
+
+	while ((n = pread(reader->fd, window, sizeof(window), at)) >= SPOOL_MAGIC_SIZE) {
+		const char *end = window + n, *found = window;
+
+		while ((found = memmem(found, (size_t)(end - found), spool_frame_magic,
+				       SPOOL_MAGIC_SIZE))) {
+			reader->place.offset = (uint64_t)at + (uint64_t)(found++ - window);
+			if (read_frame(reader, &frame) > 0)
+				return true;
+		}
+		at += n - (SPOOL_MAGIC_SIZE - 1);
+	}
+	return false;
+}
+
 int spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
 		      const void **ret_block)
 {
@@ -288,6 +326,8 @@ int spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
 
 			/* Again: something may have been appended before it was over. */
 			if (over || (is_cut(reader, r) && find_place_again(reader) > 0))
+				r = next_here(reader, frame);
+			while (over && (r == 0 || r == -EBADMSG) && pass_damage(reader))
 				r = next_here(reader, frame);
 			if (!over && r == -EBADMSG)
 				r = 0; /* being written, or damaged: the next segment tells */
