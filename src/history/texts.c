@@ -66,6 +66,7 @@ static int grow(void **array, size_t n, size_t *allocated, size_t size)
 	return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once, for the empty text */
 int texts_add(struct texts *texts, const char *text, size_t length, uint32_t *ret)
 {
 	size_t slot;
