@@ -59,6 +59,9 @@ int totals_open(struct totals *totals, const struct totals_memory *memory, uint6
 		};
 	totals->slots = totals->where.memory;
 	totals->n_slots = totals->where.n_slots;
+	/* Of memory of another size, which no meter has made, as much as the look-up can use. */
+	while (totals->n_slots & (totals->n_slots - 1))
+		totals->n_slots &= totals->n_slots - 1;
 	if (!totals->slots)
 		return -ENOMEM;
 	recover(totals, committed);
@@ -91,23 +94,30 @@ void totals_committed(const struct totals *totals, const struct total *total, ui
 	*ret_out = before ? total->out_before : total->out;
 }
 
+/* NULL: all slots are others', as only somebody else can have written them: the memory may be another
+ * process's of the meter's user as well. */
 static struct total *find(struct total *slots, size_t n_slots, uint32_t uid)
 {
 	/* Fibonacci hashing: uids come in rows (1000, 1001, ...), which this spreads. */
 	size_t slot = (size_t)(uid * 0x9e3779b97f4a7c15ull >> 32) & (n_slots - 1);
 
-	while (slots[slot].interval && slots[slot].uid != uid)
-		slot = (slot + 1) & (n_slots - 1);
-	return &slots[slot];
+	for (size_t i = 0; i < n_slots; i++, slot = (slot + 1) & (n_slots - 1))
+		if (!slots[slot].interval || slots[slot].uid == uid)
+			return &slots[slot];
+	return NULL;
 }
 
 static void fill_larger(void *userdata, void *memory)
 {
 	const struct totals *totals = userdata;
 
-	for (size_t i = 0; i < totals->n_slots; i++)
-		if (totals->slots[i].interval)
-			*find(memory, 2 * totals->n_slots, totals->slots[i].uid) = totals->slots[i];
+	for (size_t i = 0; i < totals->n_slots; i++) {
+		struct total total = totals->slots[i], *to;
+
+		to = total.interval ? find(memory, 2 * totals->n_slots, total.uid) : NULL;
+		if (to)
+			*to = total;
+	}
 }
 
 /* Rights that making a larger one takes may be given up by now. */
@@ -143,12 +153,14 @@ struct total *totals_get(struct totals *totals, uint32_t uid)
 {
 	struct total *total = find(totals->slots, totals->n_slots, uid);
 
-	if (total->interval)
+	if (total && total->interval)
 		return total;
 	if (!total || totals->n >= totals->n_slots / 4 * 3) {
 		if (grow(totals) < 0)
 			return NULL;
 		total = find(totals->slots, totals->n_slots, uid);
+		if (!total)
+			return NULL;
 	}
 	*total = (struct total){ .uid = uid };
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

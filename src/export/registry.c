@@ -39,13 +39,14 @@ const struct export_type *export_type_find(const char *kind)
 
 int export_fail(struct export_output *output, int error, const char *format, ...)
 {
-	char what[200];
+	char what[200], words[64];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	snprintf(output->error, sizeof(output->error), "%s: %s", what, strerrordesc_np(-error));
+	snprintf(output->error, sizeof(output->error), "%s: %s", what,
+		 strerror_r(-error, words, sizeof(words)));
 	return error;
 }
 

@@ -158,6 +158,7 @@ static int open_internet(struct transport *transport, struct export_output *outp
 	const struct addrinfo hints = { .ai_socktype = is_udp ? SOCK_DGRAM : SOCK_STREAM,
 					.ai_flags = AI_ADDRCONFIG };
 	struct addrinfo *found;
+	char words[64];
 	int r = getaddrinfo(transport->host, transport->port, &hints, &found);
 
 	/* A machine without a network knows its loopback. */
@@ -166,7 +167,8 @@ static int open_internet(struct transport *transport, struct export_output *outp
 				&(struct addrinfo){ .ai_socktype = hints.ai_socktype }, &found);
 	if (r)
 		return export_refuse(output, -EHOSTUNREACH, "look up %s: %s", transport->host,
-				     r == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(r));
+				     r == EAI_SYSTEM ? strerror_r(errno, words, sizeof(words))
+						     : gai_strerror(r));
 	transport->is_stream = !is_udp;
 	r = -EHOSTUNREACH;
 	for (const struct addrinfo *at = found; at && r < 0 && r != -ECANCELED; at = at->ai_next)
@@ -322,6 +324,7 @@ int transport_settle(struct transport *transport, struct export_output *output)
 	struct pollfd stop = { .fd = output->stop_fd, .events = POLLIN };
 	struct timespec wait = { 0 };
 	int left = 0, before = 0, r;
+	char words[64];
 
 	if (output->dry_run)
 		return fflush(stdout) ? export_fail(output, -errno, "write to standard output") : 0;
@@ -331,7 +334,7 @@ int transport_settle(struct transport *transport, struct export_output *output)
 		r = read_all(transport);
 		if (r < 0)
 			return export_refuse(output, r, "%s has closed the connection: %s",
-					     transport->host, strerrordesc_np(-r));
+					     transport->host, strerror_r(-r, words, sizeof(words)));
 		if (ioctl(transport->fd, SIOCOUTQ, &left) < 0 || left == 0)
 			return 0;
 		if (left != before)

@@ -28,13 +28,14 @@ static int fail(struct spool_reader *reader, int error, const char *format, ...)
 
 static int fail(struct spool_reader *reader, int error, const char *format, ...)
 {
-	char what[160];
+	char what[160], words[64];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	snprintf(reader->error, sizeof(reader->error), "%s: %s", what, strerrordesc_np(-error));
+	snprintf(reader->error, sizeof(reader->error), "%s: %s", what,
+		 strerror_r(-error, words, sizeof(words)));
 	return error;
 }
 

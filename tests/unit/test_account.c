@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -103,6 +104,30 @@ static void test_what_was_not_committed_is_taken_back(void **state)
 	totals_close(&totals);
 }
 
+/* What others may have written there, or may write at any time, costs no more than what is there. */
+static void test_hostile_memory(void **state)
+{
+	static struct total slots[7];
+	struct totals_memory memory = { .memory = slots, .n_slots = 7, .grow = grow_never };
+	struct totals totals;
+
+	(void)state;
+	alarm(20); /* a look-up without an end */
+	for (int i = 0; i < 7; i++)
+		slots[i] = (struct total){ .uid = 1000 + (uint32_t)i, .interval = UINT32_MAX };
+	assert_int_equal(totals_open(&totals, &memory, 0), 0);
+	assert_int_equal(totals.n_slots, 4);
+	for (uint32_t uid = 5; uid < 8; uid++)
+		totals_add(&totals, totals_get(&totals, uid), 1, 0);
+	for (int i = 0; i < 4; i++)
+		slots[i] = (struct total){ .uid = 2000 + (uint32_t)i, .interval = 1, .in = 1000 };
+	assert_non_null(totals_get(&totals, 9));
+	assert_int_equal(totals_get(&totals, 9)->in, 0);
+	assert_int_equal(totals_get(&totals, 2000)->in, 1000);
+	totals_close(&totals);
+	alarm(0);
+}
+
 static struct traffic_record record_of(uint32_t uid, enum traffic_direction direction,
 				       uint64_t bytes)
 {
@@ -162,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_many_uids),
 		cmocka_unit_test(test_uids_at_the_ends),
 		cmocka_unit_test(test_what_was_not_committed_is_taken_back),
+		cmocka_unit_test(test_hostile_memory),
 		cmocka_unit_test(test_record_gets_totals_and_time),
 	};
 

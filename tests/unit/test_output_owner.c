@@ -12,6 +12,7 @@ extern const struct traffic_output_type csv_output;
 
 #define USER  4601
 #define OTHER 4602
+#define THIRD 4603
 
 static struct traffic_output output;
 
@@ -256,7 +257,7 @@ static uint64_t told_out;
 static int tell(void *userdata, const struct traffic_total *total)
 {
 	(void)userdata;
-	assert_int_not_equal(total->uid, USER);
+	assert_int_equal(total->uid, OTHER);
 	told_out = total->out;
 	return 0;
 }
@@ -268,6 +269,9 @@ static void totals_of_their_own(void **state)
 	open_csv("owner=user");
 	write_file(file_of(USER), "out,52,1.1.1.1,2.2.2.2,1.000000000,0,900000\n");
 	assert_int_equal(chown(file_of(USER), USER, 0), 0);
+	/* Nor does it raise another's, by a name. */
+	write_file(file_of(THIRD), "out,52,1.1.1.1,2.2.2.2,1.000000000,0,900000\n");
+	assert_int_equal(chown(file_of(THIRD), USER, 0), 0);
 	write_file(file_of(OTHER), "out,52,1.1.1.1,2.2.2.2,1.000000000,0,52\n");
 	assert_int_equal(csv_output.totals(&output, 0, tell, NULL), 0);
 	assert_int_equal(told_out, 52);
