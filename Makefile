@@ -18,7 +18,7 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 
-products := traffic-meter traffic_meter_user ipmask_tool traffic_meter.bpf.o
+products := traffic-meter traffic-meter-export traffic_meter_user ipmask_tool traffic_meter.bpf.o
 
 .PHONY: all
 all: $(products)
@@ -74,6 +74,7 @@ endif
 $(call optional,libsystemd,LIBSYSTEMD,word to systemd and its watchdog (libsystemd-dev))
 $(call optional,libcap-ng,LIBCAP_NG,giving up capabilities (libcap-ng-dev))
 $(call optional,libseccomp,LIBSECCOMP,a filter of system calls (libseccomp-dev),>= 2.4)
+$(call optional,gnutls,GNUTLS,TLS of export's outputs (libgnutls28-dev))
 # For programs of their own, whose libraries the others need not have.
 $(if $(filter undefined,$(origin NCURSES)),$(eval NCURSES := $(shell $(PKG_CONFIG) --exists ncursesw && echo yes)))
 $(if $(NCURSES),,$(eval not_built := $(if $(not_built),$(not_built); )the live screen, top (libncurses-dev)))
@@ -111,7 +112,7 @@ $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
 # The user half: all of it but the programs' own files is one archive.
 sources := $(filter-out %.bpf.c src/top/%,$(wildcard src/*/*.c))
 objects := $(sources:%.c=$(O)/%.o)
-programs := src/main.c tools/traffic_meter_user.c tools/ipmask_tool.c
+programs := src/main.c src/export_main.c tools/traffic_meter_user.c tools/ipmask_tool.c
 program_objects := $(programs:%.c=$(O)/%.o)
 
 # Made before the first compilation; from then on the compiler says who includes it.
@@ -133,6 +134,9 @@ link = $(call say,$(CC) $(all_ldflags) -o $@ $^ $(library_libs) $(more_libs) -lp
 $(O)/traffic-meter: $(O)/src/main.o $(O)/traffic_meter.a
 	$(link)
 
+$(O)/traffic-meter-export: $(O)/src/export_main.o $(O)/traffic_meter.a
+	$(link)
+
 # A program of its own: `traffic-meter top` runs it.
 top_objects := $(patsubst %.c,$(O)/%.o,$(wildcard src/top/*.c))
 
@@ -151,7 +155,7 @@ $(O)/ipmask_tool: $(O)/tools/ipmask_tool.o $(O)/traffic_meter.a
 
 # At the root stand the products of the plain build.
 all: $(if $(NCURSES),traffic-meter-top)
-traffic-meter traffic-meter-top traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
+traffic-meter traffic-meter-export traffic-meter-top traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
 	$(call say,cp --remove-destination $< $@,COPY)
 
 $(O):

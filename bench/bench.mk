@@ -31,7 +31,7 @@ $(O)/bench/rows: $(O)/bench/rows.o $(O)/bench/baseline/row.o $(O)/traffic_meter.
 bench-tools: $(bench_tools)
 
 .PHONY: bench
-bench: all bench-tools
+bench: all bench-tools test-tools
 	bench/run
 
 -include $(bench_tools:=.d) $(O)/bench/baseline/row.d $(O)/bench/baseline/baseline.bpf.d $(O)/bench/primitives/primitives.bpf.d

@@ -14,6 +14,7 @@ conf := $(SYSCONFDIR)/traffic-meter.conf
 # mode:file:where to. A file that is named *.service is told the PREFIX.
 installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
 	$(if $(NCURSES)$(filter uninstall,$(MAKECMDGOALS)),0755:traffic-meter-top:$(LIBEXECDIR)/traffic-meter-top) \
+	0755:traffic-meter-export:$(LIBEXECDIR)/traffic-meter-export \
 	0755:ipmask_tool:$(PREFIX)/bin/ipmask_tool \
 	$(foreach file,$(wildcard include/traffic_meter/*.h),0644:$(file):$(PREFIX)/$(file)) \
 	$(foreach file,README.md ARCHITECTURE.md $(wildcard SECURITY.md docs/*.md),0644:$(file):$(DOCDIR)/$(notdir $(file))) \
@@ -22,6 +23,7 @@ installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
 	0644:$(O)/completion/zsh:$(PREFIX)/share/zsh/site-functions/_traffic-meter \
 	0644:$(O)/completion/fish:$(PREFIX)/share/fish/vendor_completions.d/traffic-meter.fish \
 	0644:packaging/traffic-meter.service:$(UNITDIR)/traffic-meter.service \
+	0644:packaging/traffic-meter-export@.service:$(UNITDIR)/traffic-meter-export@.service \
 	0644:packaging/sysusers.conf:$(SYSUSERSDIR)/traffic-meter.conf \
 	0644:packaging/tmpfiles.conf:$(TMPFILESDIR)/traffic-meter.conf \
 	0644:packaging/logrotate.conf:$(SYSCONFDIR)/logrotate.d/traffic-meter

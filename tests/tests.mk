@@ -61,6 +61,9 @@ $(O)/tests/tools/traffic: $(wildcard tests/tools/traffic*.[ch])
 $(O)/tests/tools/race: $(O)/tests/tools/race.o $(O)/traffic_meter.a
 	$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread
 
+$(O)/tests/tools/spool: $(O)/tests/tools/spool.o $(O)/traffic_meter.a
+	$(CC) $(all_ldflags) -o $@ $^ $(library_libs) -lpthread
+
 $(O)/tests/tools/bpf_other: tests/tools/bpf_other.c
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -o $@ $< $(library_libs)
@@ -70,7 +73,7 @@ $(O)/tests/tools/%.so: tests/tools/%.c
 	$(CC) $(all_cflags) -shared -fPIC -o $@ $<
 
 .PHONY: test-tools
-test-tools: $(O)/tests/tools/traffic $(O)/tests/tools/race $(O)/tests/tools/bpf_other
+test-tools: $(O)/tests/tools/traffic $(O)/tests/tools/race $(O)/tests/tools/spool $(O)/tests/tools/bpf_other
 
 # Static analysis, a target a tool; part of the suite lint.
 analyzers := clang-tidy clang-tidy-bpf cppcheck gcc
@@ -95,4 +98,4 @@ check: all
 check-%: all
 	tests/run $*
 
--include $(unit_tests:=.d) $(bpf_tests:=.d) $(O)/tests/tools/race.d
+-include $(unit_tests:=.d) $(bpf_tests:=.d) $(O)/tests/tools/race.d $(O)/tests/tools/spool.d

@@ -34,8 +34,7 @@ static char *append_escaped(char *to, unsigned char c)
 	return to;
 }
 
-/* Writes at most 6 * n + 2 bytes. */
-static char *append_text(char *to, const char *text, size_t n)
+char *json_row_append_text(char *to, const char *text, size_t n)
 {
 	*to++ = '"';
 	while (n) {
@@ -62,7 +61,7 @@ static char *append_text(char *to, const char *text, size_t n)
 
 static char *append_text_or_null(char *to, const char *text, size_t max)
 {
-	return text && *text ? append_text(to, text, strnlen(text, max)) : PUT(to, "null");
+	return text && *text ? json_row_append_text(to, text, strnlen(text, max)) : PUT(to, "null");
 }
 
 static char *append_uid(char *to, uint32_t uid)

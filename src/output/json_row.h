@@ -23,6 +23,10 @@
 char *json_row_append(char *to, const struct traffic_record *record, const char *user,
 		      uint64_t batch);
 
+/* Write n bytes of any kind as a string of JSON, quotes included: at most 6 * n + 2 bytes. Returns the
+ * end. */
+char *json_row_append_text(char *to, const char *text, size_t n);
+
 /* Can a line begin with these n bytes? */
 bool json_row_begins(const char *text, size_t n);
 

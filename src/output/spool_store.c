@@ -99,7 +99,9 @@ static int list_segments(struct spool_store *store)
 			r = add_segment(store, number, (uint64_t)status.st_size);
 	}
 	closedir(directory);
-	qsort(store->segments, store->n_segments, sizeof(*store->segments), compare_segments);
+	if (store->n_segments)
+		qsort(store->segments, store->n_segments, sizeof(*store->segments),
+		      compare_segments);
 	return r;
 }
 

@@ -73,7 +73,8 @@ struct span span_around(int64_t time_s, enum span_unit unit, int shift)
 		/* Not by mktime(), which could not tell the two hours of an autumn night apart. Where
 		 * the zone's offset is no whole hour, so is the hour's begin. */
 		struct tm now = to_calendar(time_s);
-		int64_t begin_s = time_s - now.tm_min * 60 - now.tm_sec + (int64_t)shift * 3600;
+		int64_t begin_s =
+			time_s - now.tm_min * INT64_C(60) - now.tm_sec + (int64_t)shift * 3600;
 
 		return (struct span){ begin_s, begin_s + 3600 };
 	}

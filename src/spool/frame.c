@@ -10,7 +10,7 @@
 #include "spool/crc32c.h"
 
 static const char segment_magic[8] = "TMSPOOL\n";
-static const char frame_magic[4] = "TMF1";
+const char spool_frame_magic[SPOOL_MAGIC_SIZE] = "TMF1";
 
 static unsigned char *put32(unsigned char *to, uint32_t number)
 {
@@ -151,7 +151,8 @@ void spool_frame_put(unsigned char header[SPOOL_FRAME_HEADER], const struct spoo
 {
 	unsigned char *to = header;
 
-	to = (unsigned char *)memcpy(to, frame_magic, sizeof(frame_magic)) + sizeof(frame_magic);
+	to = (unsigned char *)memcpy(to, spool_frame_magic, sizeof(spool_frame_magic)) +
+	     sizeof(spool_frame_magic);
 	to = put32(to, 0); /* the checksum's place */
 	to = put32(to, frame->stored_size);
 	to = put32(to, frame->raw_size);
@@ -166,7 +167,7 @@ void spool_frame_put(unsigned char header[SPOOL_FRAME_HEADER], const struct spoo
 
 int spool_frame_get(const unsigned char header[SPOOL_FRAME_HEADER], struct spool_frame *ret)
 {
-	if (memcmp(header, frame_magic, sizeof(frame_magic)) != 0)
+	if (memcmp(header, spool_frame_magic, sizeof(spool_frame_magic)) != 0)
 		return -EBADMSG;
 	ret->stored_size = get32(header + 8);
 	ret->raw_size = get32(header + 12);

@@ -20,6 +20,10 @@
 #define SPOOL_SEGMENT_HEADER 80 /* bytes */
 #define SPOOL_FRAME_HEADER   80 /* bytes */
 
+/* What each frame begins with. No NUL behind it. */
+#define SPOOL_MAGIC_SIZE 4
+extern const char spool_frame_magic[SPOOL_MAGIC_SIZE];
+
 /* A frame that claims more than this is damaged. */
 #define SPOOL_STORED_MAX (64U << 20)
 #define SPOOL_RAW_MAX	 (256U << 20)

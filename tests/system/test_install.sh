@@ -27,9 +27,11 @@ lists_files() {
 			./usr/include/traffic_meter/option.h
 			./usr/include/traffic_meter/output.h
 			./usr/include/traffic_meter/record.h
+			./usr/lib/systemd/system/traffic-meter-export@.service
 			./usr/lib/systemd/system/traffic-meter.service
 			./usr/lib/sysusers.d/traffic-meter.conf
 			./usr/lib/tmpfiles.d/traffic-meter.conf
+			./usr/libexec/traffic-meter/traffic-meter-export
 			./usr/libexec/traffic-meter/traffic-meter-top
 			./usr/sbin/traffic-meter
 			./usr/share/bash-completion/completions/traffic-meter
@@ -42,8 +44,7 @@ lists_files() {
 	assert_equal "what is at no place of ours" "" "$(comm -23 <(files list) - <<<"$expected" |
 		grep -vE '^\./usr/share/(doc/traffic-meter|man/man[1-8])/[^/]+$')"
 	"$work/list/usr/sbin/traffic-meter" --version >/dev/null
-	! grep -n /usr/local "$work/list/usr/lib/systemd/system/traffic-meter.service" ||
-		fail "the unit has another prefix"
+	! grep -n /usr/local "$work"/list/usr/lib/systemd/system/*.service || fail "a unit has another prefix"
 	make_quiet uninstall DESTDIR="$work/list" PREFIX=/usr
 	assert_equal "what is left" "" "$(files list)"
 	[ ! -d "$work/list/usr/share/doc/traffic-meter" ] || fail "its directory is left"
@@ -63,13 +64,15 @@ keeps_edited() {
 # Where the programs really are, so that the unit's paths are true.
 install_here() {
 	make_quiet install PREFIX="$work/here" SYSCONFDIR="$work/here/etc"
-	unit=$work/here/lib/systemd/system/traffic-meter.service
+	units=$work/here/lib/systemd/system
+	# An instance, as a template is no unit.
+	cp "$units/traffic-meter-export@.service" "$units/traffic-meter-export@name.service"
 }
 
 unit_is_understood() {
 	command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
 	install_here
-	systemd-analyze --recursive-errors=no verify "$unit" >"$work/words" 2>&1 ||
+	systemd-analyze --recursive-errors=no verify "$units"/traffic-meter{,-export@name}.service >"$work/words" 2>&1 ||
 		fail "verify: $(cat "$work/words")"
 	assert_equal "what verify says" "" "$(cat "$work/words")"
 }
@@ -77,12 +80,14 @@ unit_is_understood() {
 unit_exposes_little() {
 	command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
 	install_here
-	local exposure
-	exposure=$(systemd-analyze security --no-pager --offline=true "$unit" |
-		sed -nE 's/.*exposure level for [^:]+: ([0-9.]+).*/\1/p')
-	echo "# exposure $exposure"
-	awk -v is="$exposure" -v limit="$exposure_limit" 'BEGIN { exit !(is != "" && is <= limit) }' ||
-		fail "exposure $exposure; $exposure_limit is the limit"
+	local name exposure
+	for name in traffic-meter traffic-meter-export@name; do
+		exposure=$(systemd-analyze security --no-pager --offline=true "$units/$name.service" |
+			sed -nE 's/.*exposure level for [^:]+: ([0-9.]+).*/\1/p')
+		echo "# exposure of $name: $exposure"
+		awk -v is="$exposure" -v limit="$exposure_limit" 'BEGIN { exit !(is != "" && is <= limit) }' ||
+			fail "exposure $exposure of $name; $exposure_limit is the limit"
+	done
 }
 
 # Names are looked up in the root given, so that the machine's users are left alone.
@@ -98,9 +103,11 @@ user_and_directories() {
 	assert_contains "user" '^traffic-meter:' "$(cat "$root/etc/passwd")"
 	assert_contains "group" '^traffic-meter:' "$(cat "$root/etc/group")"
 	systemd-tmpfiles --root="$root" --create "$PWD/packaging/tmpfiles.conf"
-	assert_equal "modes" "700 755 700 750" \
-		"$(stat -c %a "$root"/{sys/fs/bpf,run,var/lib,var/log}/traffic-meter | tr '\n' ' ' | sed 's/ $//')"
-	assert_equal "owner" "$(cut -d : -f 3 "$root/etc/passwd")" "$(stat -c %u "$root/var/log/traffic-meter")"
+	assert_contains "export's user" '^traffic-meter-export:' "$(cat "$root/etc/passwd")"
+	assert_contains "export's groups" '^traffic-meter:.*traffic-meter-export' "$(cat "$root/etc/group")"
+	assert_equal "modes" "700 755 700 750 750" \
+		"$(stat -c %a "$root"/{sys/fs/bpf,run,var/lib,var/log,var/spool}/traffic-meter | tr '\n' ' ' | sed 's/ $//')"
+	assert_equal "owner" "$(sed -n 's/^traffic-meter:[^:]*:\([0-9]*\):.*/\1/p' "$root/etc/passwd")" "$(stat -c %u "$root/var/log/traffic-meter")"
 }
 
 rotation_is_understood() {
@@ -137,7 +144,7 @@ conf_explains_all() {
 
 run_test "install puts the files in place, uninstall takes them away" lists_files
 run_test "an edited configuration stays" keeps_edited
-run_test "systemd-analyze verify has nothing to say of the unit" unit_is_understood
+run_test "systemd-analyze verify has nothing to say of the units" unit_is_understood
 run_test "systemd-analyze security: at most $exposure_limit" unit_exposes_little
 run_test "sysusers and tmpfiles make user and directories" user_and_directories
 run_test "logrotate understands its configuration" rotation_is_understood
