@@ -62,7 +62,7 @@ int accounts_load_networks(struct account *account, const struct meter_settings 
 	if (r < 0)
 		return log_error_errno(r, "read the names of networks %s", path);
 	account_set_networks(account, steal_pointer(names));
-	log_notice("%zu networks with %zu names from %s", list.list.n, list.n_names, path);
+	log_notice("%zu networks with %zu names from %s", list.list.n, list.n_names - 1, path);
 	return 0;
 }
 
