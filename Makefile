@@ -42,7 +42,7 @@ help:
 
 .PHONY: clean
 clean:
-	rm -rf build $(products) traffic-meter-top
+	rm -rf build $(products) traffic-meter-top traffic-meter-serve
 
 # What a build needs is looked for once, and what is missing named with its packages.
 ifeq ($(filter clean help uninstall dist,$(MAKECMDGOALS)),)
@@ -79,6 +79,9 @@ $(call optional,gnutls,GNUTLS,TLS of export's outputs (libgnutls28-dev))
 $(if $(filter undefined,$(origin NCURSES)),$(eval NCURSES := $(shell $(PKG_CONFIG) --exists ncursesw && echo yes)))
 $(if $(NCURSES),,$(eval not_built := $(if $(not_built),$(not_built); )the live screen, top (libncurses-dev)))
 $(call optional,sqlite3,SQLITE3,the history and its reports (libsqlite3-dev),>= 3.24)
+$(if $(filter undefined,$(origin MICROHTTPD)),$(eval MICROHTTPD := $(shell $(PKG_CONFIG) --exists 'libmicrohttpd >= 0.9.71' && echo yes)))
+serve := $(and $(MICROHTTPD),$(SQLITE3))
+$(if $(serve),,$(eval not_built := $(if $(not_built),$(not_built); )the HTTP server, serve (libmicrohttpd-dev libsqlite3-dev)))
 endif
 
 library_cflags = $(eval library_cflags := $(shell $(PKG_CONFIG) --cflags $(libraries)))$(library_cflags)
@@ -110,7 +113,7 @@ $(O)/traffic_meter.skel.h: $(O)/traffic_meter.bpf.o
 	$(call say,$(BPFTOOL) gen skeleton $< >$@.new && mv $@.new $@,GEN)
 
 # The user half: all of it but the programs' own files is one archive.
-sources := $(filter-out %.bpf.c src/top/%,$(wildcard src/*/*.c))
+sources := $(filter-out %.bpf.c src/top/% src/serve/%,$(wildcard src/*/*.c))
 objects := $(sources:%.c=$(O)/%.o)
 programs := src/main.c src/export_main.c tools/traffic_meter_user.c tools/ipmask_tool.c
 program_objects := $(programs:%.c=$(O)/%.o)
@@ -147,6 +150,16 @@ $(O)/traffic-meter-top: more_libs = $(shell $(PKG_CONFIG) --libs ncursesw)
 $(O)/traffic-meter-top: $(top_objects) $(O)/traffic_meter.a
 	$(link)
 
+# The same for `traffic-meter serve`, whose page is in it.
+serve_objects := $(patsubst %.c,$(O)/%.o,$(wildcard src/serve/*.c))
+
+$(serve_objects): | $(O)/traffic_meter.skel.h
+$(O)/src/serve/page.o: $(wildcard src/serve/page/*)
+
+$(O)/traffic-meter-serve: more_libs = $(shell $(PKG_CONFIG) --libs libmicrohttpd)
+$(O)/traffic-meter-serve: $(serve_objects) $(O)/traffic_meter.a
+	$(link)
+
 $(O)/traffic_meter_user: $(O)/tools/traffic_meter_user.o $(O)/traffic_meter.a
 	$(link)
 
@@ -154,14 +167,14 @@ $(O)/ipmask_tool: $(O)/tools/ipmask_tool.o $(O)/traffic_meter.a
 	$(link)
 
 # At the root stand the products of the plain build.
-all: $(if $(NCURSES),traffic-meter-top)
-traffic-meter traffic-meter-export traffic-meter-top traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
+all: $(if $(NCURSES),traffic-meter-top) $(if $(serve),traffic-meter-serve)
+traffic-meter traffic-meter-export traffic-meter-top traffic-meter-serve traffic_meter_user ipmask_tool traffic_meter.bpf.o: %: build/%
 	$(call say,cp --remove-destination $< $@,COPY)
 
 $(O):
 	mkdir -p $@
 
--include $(objects:.o=.d) $(program_objects:.o=.d) $(top_objects:.o=.d)
+-include $(objects:.o=.d) $(program_objects:.o=.d) $(top_objects:.o=.d) $(serve_objects:.o=.d)
 
 include tests/tests.mk
 

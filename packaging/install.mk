@@ -14,6 +14,9 @@ conf := $(SYSCONFDIR)/traffic-meter.conf
 # mode:file:where to. A file that is named *.service is told the PREFIX.
 installed = 0755:traffic-meter:$(PREFIX)/sbin/traffic-meter \
 	$(if $(NCURSES)$(filter uninstall,$(MAKECMDGOALS)),0755:traffic-meter-top:$(LIBEXECDIR)/traffic-meter-top) \
+	$(if $(serve)$(filter uninstall,$(MAKECMDGOALS)),0755:traffic-meter-serve:$(LIBEXECDIR)/traffic-meter-serve \
+		0644:packaging/traffic-meter-serve.service:$(UNITDIR)/traffic-meter-serve.service \
+		0644:packaging/traffic-meter-serve.socket:$(UNITDIR)/traffic-meter-serve.socket) \
 	0755:traffic-meter-export:$(LIBEXECDIR)/traffic-meter-export \
 	0755:ipmask_tool:$(PREFIX)/bin/ipmask_tool \
 	$(foreach file,$(wildcard include/traffic_meter/*.h),0644:$(file):$(PREFIX)/$(file)) \

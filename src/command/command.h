@@ -52,5 +52,6 @@ extern const struct command detach_command;
 extern const struct command check_command;
 extern const struct command networks_command;
 extern const struct command export_command;
+extern const struct command serve_command;
 
 #endif

@@ -6,9 +6,8 @@
 #include "command/command.h"
 
 const struct command *const commands[] = {
-	&run_command,	   &top_command,    &report_command,
-	&status_command,   &detach_command, &check_command,
-	&networks_command, &export_command, NULL,
+	&run_command,	&top_command,	   &report_command, &status_command, &detach_command,
+	&check_command, &networks_command, &export_command, &serve_command,  NULL,
 };
 
 const struct command *command_find(const char *name)

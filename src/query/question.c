@@ -125,9 +125,8 @@ static const struct query_source_ops *const sources[] = {
 #ifdef HAVE_SQLITE3
 	&history_source,
 #endif
+	NULL,
 };
-
-#define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
 
 int query_open(const char *spec, struct query_source *ret)
 {
@@ -135,7 +134,7 @@ int query_open(const char *spec, struct query_source *ret)
 	struct query_source source = { 0 };
 	int r;
 
-	for (size_t i = 0; i < N_SOURCES && spec[length]; i++) {
+	for (size_t i = 0; sources[i] && spec[length]; i++) {
 		if (strlen(sources[i]->kind) != length ||
 		    strncmp(sources[i]->kind, spec, length) != 0)
 			continue;

@@ -28,10 +28,13 @@ lists_files() {
 			./usr/include/traffic_meter/output.h
 			./usr/include/traffic_meter/record.h
 			./usr/lib/systemd/system/traffic-meter-export@.service
+			./usr/lib/systemd/system/traffic-meter-serve.service
+			./usr/lib/systemd/system/traffic-meter-serve.socket
 			./usr/lib/systemd/system/traffic-meter.service
 			./usr/lib/sysusers.d/traffic-meter.conf
 			./usr/lib/tmpfiles.d/traffic-meter.conf
 			./usr/libexec/traffic-meter/traffic-meter-export
+			./usr/libexec/traffic-meter/traffic-meter-serve
 			./usr/libexec/traffic-meter/traffic-meter-top
 			./usr/sbin/traffic-meter
 			./usr/share/bash-completion/completions/traffic-meter
@@ -72,7 +75,7 @@ install_here() {
 unit_is_understood() {
 	command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
 	install_here
-	systemd-analyze --recursive-errors=no verify "$units"/traffic-meter{,-export@name}.service >"$work/words" 2>&1 ||
+	systemd-analyze --recursive-errors=no verify "$units"/traffic-meter{,-export@name,-serve}.service >"$work/words" 2>&1 ||
 		fail "verify: $(cat "$work/words")"
 	assert_equal "what verify says" "" "$(cat "$work/words")"
 }
@@ -81,7 +84,7 @@ unit_exposes_little() {
 	command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
 	install_here
 	local name exposure
-	for name in traffic-meter traffic-meter-export@name; do
+	for name in traffic-meter traffic-meter-export@name traffic-meter-serve; do
 		exposure=$(systemd-analyze security --no-pager --offline=true "$units/$name.service" |
 			sed -nE 's/.*exposure level for [^:]+: ([0-9.]+).*/\1/p')
 		echo "# exposure of $name: $exposure"
@@ -105,7 +108,7 @@ user_and_directories() {
 	systemd-tmpfiles --root="$root" --create "$PWD/packaging/tmpfiles.conf"
 	assert_contains "export's user" '^traffic-meter-export:' "$(cat "$root/etc/passwd")"
 	assert_contains "export's groups" '^traffic-meter:.*traffic-meter-export' "$(cat "$root/etc/group")"
-	assert_equal "modes" "700 755 700 750 750" \
+	assert_equal "modes" "700 755 750 750 750" \
 		"$(stat -c %a "$root"/{sys/fs/bpf,run,var/lib,var/log,var/spool}/traffic-meter | tr '\n' ' ' | sed 's/ $//')"
 	assert_equal "owner" "$(sed -n 's/^traffic-meter:[^:]*:\([0-9]*\):.*/\1/p' "$root/etc/passwd")" "$(stat -c %u "$root/var/log/traffic-meter")"
 }
