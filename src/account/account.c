@@ -38,6 +38,7 @@ void account_close(struct account *account)
 	clock_close(&account->clock);
 	owners_close(account->owners);
 	cgroups_close(account->cgroups);
+	network_names_unref(account->networks);
 	totals_close(&account->totals);
 }
 
@@ -169,6 +170,12 @@ int account_record(struct account *account, struct traffic_record *record)
 const char *account_cgroup(struct account *account, uint64_t id)
 {
 	return account->cgroups && id ? cgroups_path(account->cgroups, id) : NULL;
+}
+
+void account_set_networks(struct account *account, struct network_names *networks)
+{
+	network_names_unref(account->networks);
+	account->networks = networks;
 }
 
 void account_reload(struct account *account)

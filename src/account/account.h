@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a captured record lacks: wall-clock times, the interface's name, whose a subordinate uid is,
- * the uid's running totals, the cgroup's path. And sums over an interval, for the log.
+ * the uid's running totals, the cgroup's path, the names of networks. And sums over an interval, for the log.
  */
 #ifndef ACCOUNT_ACCOUNT_H
 #define ACCOUNT_ACCOUNT_H
@@ -17,6 +17,7 @@
 #include "account/owners.h"
 #include "account/state_writer.h"
 #include "account/totals.h"
+#include "networks/named.h"
 
 struct account_sum {
 	uint64_t packets[2]; /* by direction */
@@ -29,11 +30,12 @@ struct account {
 	struct clock clock;
 	struct interfaces interfaces;
 	struct totals totals;
-	struct state_writer *writer; /* NULL: totals end with the process, or what is pinned */
-	struct owners *owners;	     /* NULL: subordinate uids stay as they are */
-	struct cgroups *cgroups;     /* NULL: paths are not known */
-	uint32_t interval;	     /* from 2 on, so that a new total was seen in none */
-	struct account_sum sum;	     /* of the running interval */
+	struct state_writer *writer;	/* NULL: totals end with the process, or what is pinned */
+	struct owners *owners;		/* NULL: subordinate uids stay as they are */
+	struct cgroups *cgroups;	/* NULL: paths are not known */
+	struct network_names *networks; /* NULL: networks have no names */
+	uint32_t interval;		/* from 2 on, so that a new total was seen in none */
+	struct account_sum sum;		/* of the running interval */
 	uint64_t kernels_packets[2], kernels_bytes[2]; /* of the kernel's own sockets, so far */
 };
 
@@ -85,6 +87,9 @@ uint32_t account_owner(struct account *account, uint32_t uid);
 
 /* The path of a record's cgroup, good until the next call; NULL: not known. */
 const char *account_cgroup(struct account *account, uint64_t id);
+
+/* Networks have these names from now on; the reference becomes the account's. */
+void account_set_networks(struct account *account, struct network_names *networks);
 
 /* What lies in files may have changed: SIGHUP. */
 void account_reload(struct account *account);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "command/accounts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "capture/cgroup.h"
@@ -35,7 +36,34 @@ int accounts_open(struct account *account, struct capture *capture,
 	more.cgroup_root = root;
 	if (r == 0)
 		r = account_open(account, &more);
-	return r < 0 ? log_error_errno(r, "begin to keep accounts") : 0;
+	return r < 0 ? log_error_errno(r, "begin to keep accounts")
+		     : accounts_load_networks(account, settings);
+}
+
+static void unref_names(struct network_names **names)
+{
+	network_names_unref(*names);
+}
+
+int accounts_load_networks(struct account *account, const struct meter_settings *settings)
+{
+	_cleanup_(named_list_free) struct named_list list = { 0 };
+	_cleanup_(unref_names) struct network_names *names = NULL;
+	const char *path = settings->networks;
+	int r;
+
+	if (!path)
+		return 0;
+	r = named_list_read(path, network_log_error, NULL, &list);
+	if (r == -EINVAL)
+		return r; /* each line of it was told */
+	if (r == 0)
+		r = network_names_new(&names, &list);
+	if (r < 0)
+		return log_error_errno(r, "read the names of networks %s", path);
+	account_set_networks(account, steal_pointer(names));
+	log_notice("%zu networks with %zu names from %s", list.list.n, list.n_names - 1, path);
+	return 0;
 }
 
 struct past {

@@ -26,8 +26,9 @@
 
 #define BPFFS_DIRECTORY "/sys/fs/bpf/traffic-meter"
 
-/* Each target of an output and the list, by two names each. */
-#define RULES_MAX (32 + 2 * (OUTPUTS_MAX + 1))
+/* Each target of an output and the two lists, by two names each. */
+#define PLACES_MAX (2 * (OUTPUTS_MAX + 2))
+#define RULES_MAX  (32 + PLACES_MAX)
 
 #define TO_ATTACH (CAPABILITY(CAP_BPF) | CAPABILITY(CAP_NET_ADMIN))
 #define TO_GIVE	  CAPABILITY(CAP_CHOWN)
@@ -36,7 +37,7 @@
 struct rules {
 	struct path_rule rules[RULES_MAX];
 	size_t n;
-	char paths[2 * (OUTPUTS_MAX + 1)][PATH_MAX];
+	char paths[PLACES_MAX][PATH_MAX];
 	size_t n_paths;
 };
 
@@ -238,6 +239,8 @@ static int restrict_paths(const struct meter_settings *settings)
 		add_rule(rules, settings->state_directory, true);
 	if (settings->untracked)
 		add_place(rules, settings->untracked, false);
+	if (settings->networks)
+		add_place(rules, settings->networks, false);
 	r = add_outputs(rules, &settings->outputs);
 	return r < 0 ? r : paths_restrict(rules->rules, rules->n);
 }
@@ -247,7 +250,7 @@ static void warn_of_list(const char *path)
 {
 	char directory[PATH_MAX];
 
-	if (geteuid() == 0 && strlen(path) < PATH_MAX && !find_directory(path, directory))
+	if (path && geteuid() == 0 && strlen(path) < PATH_MAX && !find_directory(path, directory))
 		log_warning(
 			"%s: a file that is renamed into its place can't be read by SIGHUP, as "
 			"root "
@@ -280,8 +283,10 @@ int confine_lock(const struct meter_settings *settings, const struct capture *ca
 	if (r < 0)
 		return r;
 	r = restrict_paths(settings);
-	if (r == 0 && settings->untracked)
+	if (r == 0) {
 		warn_of_list(settings->untracked);
+		warn_of_list(settings->networks);
+	}
 	r = judge(r, "Landlock, the list of files");
 	if (r == 0 && capabilities_lock(kept) < 0)
 		r = log_error_errno(-EPERM, "give up capabilities");

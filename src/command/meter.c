@@ -169,6 +169,8 @@ static void reload(struct meter *meter)
 	notify_reloading();
 	if (meter->settings->untracked && load_networks(meter) < 0)
 		log_warning("the untracked list stays as it was");
+	if (accounts_load_networks(&meter->account, meter->settings) < 0)
+		log_warning("the names of networks stay as they were");
 	account_reload(&meter->account);
 	outputs_flush(&meter->outputs);
 	notify_ready();

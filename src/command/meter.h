@@ -23,6 +23,7 @@ struct meter_settings {
 	const char *nic_id;
 	const char *untracked; /* path of the list; NULL: `compiled` is the list */
 	const struct network_list *compiled;
+	const char *networks;		/* path of the file of networks with names, or NULL */
 	struct traffic_strings outputs; /* SPECs, at least one */
 	struct capture_settings capture;
 	bool raw_subuids; /* subordinate uids stay as they are */
@@ -30,8 +31,8 @@ struct meter_settings {
 	uint64_t duration_s; /* 0: until stopped */
 };
 
-/* Meter until SIGINT, SIGTERM or the end of the duration. SIGHUP reads the untracked list again
- * and has the outputs open their files again. 0 or an error, logged. */
+/* Meter until SIGINT, SIGTERM or the end of the duration. SIGHUP reads the lists of networks
+ * again and has the outputs open their files again. 0 or an error, logged. */
 int meter_run(const struct meter_settings *settings);
 
 #endif

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `traffic-meter networks`: checks an untracked list and prints what each line means. */
+/* `traffic-meter networks`: checks a list of networks and prints what each line means. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "command/command.h"
-#include "networks/networks.h"
+#include "networks/named.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
 static const char help[] =
 	"Usage: traffic-meter networks FILE\n"
 	"\n"
-	"Checks a list of untracked networks and prints what each line means. FILE is what\n"
-	"`traffic-meter run --untracked FILE` reads; `-` is standard input. Errors are told with\n"
+	"Checks a list of networks and prints what each line means. FILE is what `traffic-meter "
+	"run\n"
+	"--untracked FILE` or `--networks FILE` reads; `-` is standard input. Errors are told "
+	"with\n"
 	"their lines; `run` takes a list without errors only.\n"
 	"\n"
-	"One network a line; `#` starts a comment:\n"
+	"`#` starts a comment. A line of --untracked is one NETWORK, a line of --networks is NAME\n"
+	"NETWORK..., as `campus 192.0.2.0/24 2001:db8::/32`; which of the two a file is shows in "
+	"its\n"
+	"first line. A NETWORK is\n"
 	"  10.0.0.0/8  2001:db8::/32  a network and its prefix length\n"
 	"  192.0.2.7  2001:db8::7     one address\n"
 	"  10.0.*.*  10.*.5.*         a star is one whole octet of an IPv4 address\n"
@@ -47,12 +52,17 @@ static int digits(unsigned int number)
 	return snprintf(NULL, 0, "%u", number);
 }
 
-static void print_list(const struct network_list *list)
+/* names: NULL for an untracked list. */
+static void print_list(const struct network_list *list, const struct named_list *names)
 {
 	int line_width = list->n ? digits(list->networks[list->n - 1].line) : 1, text_width = 0;
 	size_t n_ipv4 = 0, n_no_prefix = 0;
+	int name_width = 0;
 	char text[NETWORK_TEXT_MAX];
 
+	for (size_t i = 0; names && i < names->n_names; i++)
+		if ((int)strlen(names->names[i]) > name_width)
+			name_width = (int)strlen(names->names[i]);
 	for (size_t i = 0; i < list->n; i++) {
 		if (!list->networks[i].bits_dropped)
 			continue;
@@ -66,19 +76,48 @@ static void print_list(const struct network_list *list)
 		n_ipv4 += network->family == 4;
 		n_no_prefix += network->prefix_length == NETWORK_NO_PREFIX;
 		network_format(network, text);
+		printf("%*u  ", line_width, network->line);
+		if (names)
+			printf("%-*s  ", name_width, names->names[network->name]);
 		if (network->bits_dropped)
-			printf("%*u  %-*s  (address bits behind /%d are written, and taken as 0)\n",
-			       line_width, network->line, text_width, text, network->prefix_length);
+			printf("%-*s  (address bits behind /%d are written, and taken as 0)\n",
+			       text_width, text, network->prefix_length);
 		else
-			printf("%*u  %s\n", line_width, network->line, text);
+			printf("%s\n", text);
 	}
 	printf("%zu network%s: %zu IPv4, %zu IPv6, %zu with a mask that is no prefix\n", list->n,
 	       list->n == 1 ? "" : "s", n_ipv4, list->n - n_ipv4, n_no_prefix);
+	if (names)
+		printf("%zu name%s; an address in none of the networks is 'internet'\n",
+		       names->n_names - 1, names->n_names == 2 ? "" : "s");
+}
+
+/* Which of the two lists it is shows in its text. Returns 0 or a negative errno. */
+static int check_list(const char *path, unsigned int *ret_errors)
+{
+	_cleanup_(named_list_free) struct named_list named = { 0 };
+	_cleanup_(network_list_free) struct network_list list = { 0 };
+	_cleanup_free_ char *data = NULL;
+	const char *name = network_text_name(path);
+	size_t size = 0;
+	int r = network_text_read(path, &data, &size);
+
+	if (r < 0)
+		return r;
+	if (named_list_is(data, size)) {
+		r = named_list_parse(data, size, name, count_error, ret_errors, &named);
+		if (r == 0)
+			print_list(&named.list, &named);
+	} else {
+		r = network_list_parse(data, size, name, count_error, ret_errors, &list);
+		if (r == 0)
+			print_list(&list, NULL);
+	}
+	return r;
 }
 
 static int command_networks(int argc, char **argv)
 {
-	_cleanup_(network_list_free) struct network_list list = { 0 };
 	unsigned int n_errors = 0;
 	const char *path;
 	int r;
@@ -107,24 +146,22 @@ static int command_networks(int argc, char **argv)
 	}
 
 	path = argv[1];
-	r = network_list_read(path, count_error, &n_errors, &list);
+	r = check_list(path, &n_errors);
 	if (n_errors) {
 		log_error("%s: %u line%s can't be understood; nothing of the list is used",
-			  strcmp(path, "-") == 0 ? "standard input" : path, n_errors,
-			  n_errors == 1 ? "" : "s");
+			  network_text_name(path), n_errors, n_errors == 1 ? "" : "s");
 		return EXIT_FAILED;
 	}
 	if (r < 0) {
 		log_error_errno(r, "can't read the list %s", path);
 		return EXIT_FAILED;
 	}
-	print_list(&list);
 	return flush_stdout();
 }
 
 const struct command networks_command = {
 	.name = "networks",
-	.help = "check an untracked list and print what it means",
+	.help = "check a list of networks and print what it means",
 	.run = command_networks,
 	.operands = "FILE",
 };

@@ -16,6 +16,7 @@
 #ifdef HAVE_SQLITE3
 #include "history/history.h"
 #endif
+#include "networks/named.h"
 #include "output/registry.h"
 #include "pipeline/outputs.h"
 #include "privileges/identity.h"
@@ -35,7 +36,7 @@ struct run_settings {
 	char *user, *group;
 	struct traffic_strings interfaces, excluded_interfaces;
 	int records, owner, match, nested, subuid;
-	char *untracked;
+	char *untracked, *networks;
 	struct traffic_strings outputs;
 	uint64_t interval_s, duration_s;
 	uint64_t ring_bytes, flow_entries, user_entries;
@@ -88,6 +89,8 @@ static const struct traffic_option run_options[] = {
 	  .help = "list of networks not to count; read again on SIGHUP" },
 	{ "untracked-match", TRAFFIC_OPTION_CHOICE, FIELD(match), .choices = match_choices,
 	  .help = "which ends have to be in the list (both)" },
+	{ "networks", TRAFFIC_OPTION_STRING, FIELD(networks), "FILE",
+	  .help = "names of networks, of the other machine's end; read again on SIGHUP" },
 	{ "output", TRAFFIC_OPTION_STRINGS, FIELD(outputs), "SPEC",
 	  .help = "where records go, see below (csv:/var/log/traffic-meter and "
 		  "history:STATE-DIR/history.db)" },
@@ -214,6 +217,15 @@ static int verify_list(const char *path)
 	return r < 0 && r != -EINVAL ? log_error_errno(r, "read the untracked list %s", path) : r;
 }
 
+static int verify_names(const char *path)
+{
+	_cleanup_(named_list_free) struct named_list list = { 0 };
+	int r = path ? named_list_read(path, network_log_error, NULL, &list) : 0;
+
+	return r < 0 && r != -EINVAL ? log_error_errno(r, "read the names of networks %s", path)
+				     : r;
+}
+
 /* Tells all that is wrong. */
 static int verify_settings(const struct run_settings *settings)
 {
@@ -227,6 +239,7 @@ static int verify_settings(const struct run_settings *settings)
 											 : r;
 	r = identity_find(&identity, settings->user, settings->group) < 0 ? -EINVAL : r;
 	r = verify_list(settings->untracked) < 0 ? -EINVAL : r;
+	r = verify_names(settings->networks) < 0 ? -EINVAL : r;
 	for (size_t i = 0; i < settings->outputs.n; i++)
 		r = verify_output(settings->outputs.values[i]) < 0 ? -EINVAL : r;
 	return r;
@@ -309,6 +322,7 @@ static struct meter_settings choose_settings(const struct run_settings *settings
 		.group = settings->group,
 		.nic_id = choose_nic_id(settings),
 		.untracked = settings->untracked,
+		.networks = settings->networks,
 		.outputs = settings->outputs,
 		.capture = {
 			.records = (enum capture_records)settings->records,
@@ -343,7 +357,7 @@ static int command_run(int argc, char **argv)
 	if (settings.help)
 		return print_help("usage: traffic-meter run [OPTION...]\n\n"
 				  "Meters until stopped by SIGINT or SIGTERM. SIGHUP reads the "
-				  "untracked list and opens the files again.\n");
+				  "lists of networks and opens the files again.\n");
 	meter = choose_settings(&settings);
 	return meter_run(&meter) < 0 ? EXIT_FAILED : EXIT_DONE;
 }

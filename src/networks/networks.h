@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The untracked list: its grammar and what it means. Shared by the meter, `traffic-meter networks`
- * and ipmask_tool. It reads text and knows nothing of the kernel's maps.
+ * Lists of networks: their grammar and what they mean. Shared by the meter, `traffic-meter networks`
+ * and ipmask_tool. They are text here; nothing knows of the kernel's maps.
  *
- * One network a line; `#` starts a comment; white space around is ignored. A network is
+ * The untracked list has one network a line (networks with names: named.h); `#` starts a comment; white space around is ignored. A network is
  *	10.0.0.0/8  2001:db8::/32	CIDR; address bits behind the prefix are taken as 0
  *	192.0.2.7  2001:db8::7		one address: /32, /128
  *	10.0.*.*  192.168.1.*		IPv4 wildcards: a star is one whole octet
@@ -25,6 +25,7 @@ struct network {
 	uint8_t address[16];   /* network byte order, masked; IPv4 in the first 4 bytes */
 	uint8_t mask[16];      /* likewise */
 	uint8_t family;	       /* 4 or 6 */
+	uint8_t name;	       /* an index into the names of a named list; else 0 */
 	bool bits_dropped;     /* written with address bits behind the prefix, as 10.0.0.1/8 */
 	int16_t prefix_length; /* NETWORK_NO_PREFIX: IPv4, and the mask is no prefix */
 	uint32_t line;	       /* where it stood, from 1; 0: not read from a file */
@@ -68,6 +69,13 @@ int network_list_parse(const char *data, size_t size, const char *path, network_
 /* The same from a file; "-" is standard input. Other errors: of open and read. */
 int network_list_read(const char *path, network_error_fn on_error, void *userdata,
 		      struct network_list *ret_list);
+
+/* The bytes of a file, allocated, the caller's; "-" is standard input. Returns 0 or a negative errno,
+ * which is never -EINVAL. */
+int network_text_read(const char *path, char **ret, size_t *ret_size);
+
+/* What errors call it. */
+const char *network_text_name(const char *path);
 
 /* Append a copy. 0 or -ENOMEM. */
 int network_list_add(struct network_list *list, const struct network *network);

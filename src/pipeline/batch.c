@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct batch *batch_new(uint64_t number, bool repeated)
+struct batch *batch_new(uint64_t number, bool repeated, struct network_names *networks)
 {
 	/* Not zeroed: it is 150 KiB, and only the first n records are ever read. */
 	struct batch *batch = malloc(sizeof(*batch));
@@ -16,6 +16,7 @@ struct batch *batch_new(uint64_t number, bool repeated)
 	batch->number = number;
 	batch->repeated = repeated;
 	batch->n = 0;
+	batch->networks = network_names_ref(networks);
 	batch->texts = NULL;
 	memset(batch->text_by_id, 0, sizeof(batch->text_by_id));
 	return batch;
@@ -29,6 +30,7 @@ static void free_batch(struct batch *batch)
 		next = batch->texts->next;
 		free(batch->texts);
 	}
+	network_names_unref(batch->networks);
 	free(batch);
 }
 

@@ -13,6 +13,8 @@
 
 #include <traffic_meter/record.h>
 
+#include "networks/named.h"
+
 #define BATCH_RECORDS 1024
 
 /* Texts that records point to live as long as their batch: cgroups' paths and workloads, found
@@ -31,13 +33,15 @@ struct batch {
 	uint64_t number; /* of what it is a part of: see struct traffic_output's batch */
 	bool repeated;
 	size_t n;
+	struct network_names *networks; /* whose names the records point to; NULL: none */
 	struct batch_text *texts;
 	const struct batch_text *text_by_id[BATCH_TEXT_SLOTS];
 	struct traffic_record records[BATCH_RECORDS];
 };
 
-/* NULL: no memory. One reference, the caller's. */
-struct batch *batch_new(uint64_t number, bool repeated);
+/* networks: NULL, or names that the batch is to keep; it takes a reference of its own.
+ * NULL: no memory. One reference, the caller's. */
+struct batch *batch_new(uint64_t number, bool repeated, struct network_names *networks);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch);
 

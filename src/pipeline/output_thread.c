@@ -263,7 +263,7 @@ static void do_open(struct output_queue *queue)
 void queue_put_sums(struct output_queue *queue)
 {
 	while (queue->sums.n && queue->n < OUTPUT_QUEUE_BATCHES) {
-		struct batch *batch = batch_new(queue->sums_batch, false);
+		struct batch *batch = batch_new(queue->sums_batch, false, NULL);
 
 		if (!batch)
 			return; /* again at the next push or the next batch's end */

@@ -38,6 +38,18 @@ static void set_cgroup(struct transfer *transfer, struct batch *batch,
 	}
 }
 
+/* Of the other machine's end. */
+static void set_network(const struct batch *batch, struct traffic_record *record)
+{
+	const uint8_t *remote =
+		record->direction == TRAFFIC_IN ? record->source : record->destination;
+
+	if (batch->networks && record->family != TRAFFIC_FAMILY_NONE)
+		record->network = network_names_name(
+			batch->networks,
+			network_names_find(batch->networks, record->family, remote));
+}
+
 /* The next record: the one that waits for its owner, or the capture's. As capture_next(). */
 static int next_record(struct transfer *transfer, struct traffic_record *ret)
 {
@@ -66,6 +78,7 @@ static int fill_batch(struct transfer *transfer, struct batch *batch)
 		if (r < 0)
 			return log_error_errno(r, "keep the totals of uid %" PRIu32, record->uid);
 		set_cgroup(transfer, batch, record);
+		set_network(batch, record);
 		batch->n++;
 	}
 	return 0;
@@ -77,7 +90,8 @@ static int read_span(struct transfer *transfer)
 	bool waits = false;
 
 	while (!transfer->span_is_read && !waits && outputs_have_room(transfer->outputs)) {
-		struct batch *batch = batch_new(transfer->span.number, transfer->span.repeated);
+		struct batch *batch = batch_new(transfer->span.number, transfer->span.repeated,
+						transfer->account->networks);
 		int r;
 
 		if (!batch)

@@ -227,7 +227,7 @@ static uint64_t now_ns(void)
 
 static void push(size_t n)
 {
-	struct batch *batch = batch_new(1, false);
+	struct batch *batch = batch_new(1, false, NULL);
 
 	assert_non_null(batch);
 	for (batch->n = 0; batch->n < n; batch->n++) {

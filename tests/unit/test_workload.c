@@ -151,7 +151,7 @@ static void paths_end_anywhere(void **state)
 
 static void a_batch_keeps_them(void **state)
 {
-	struct batch *batch = batch_new(1, false);
+	struct batch *batch = batch_new(1, false, NULL);
 	const struct batch_text *kept;
 
 	(void)state;
