@@ -26,7 +26,8 @@ intervals_done() { grep -c ' packets, ' "$work/plain.log"; }
 files_open() { find "/proc/$meter_pid/fd" -mindepth 1 | wc -l; }
 # One may just be written, or a question be answered; what is left by a turn is left some hundred times.
 no_more_files() { [ "$(files_open)" -le $((files + 5)) ]; }
-memory_kib() { awk '/^RssAnon/ { print $2 }' "/proc/$meter_pid/status"; }
+# What was swapped out is memory as well.
+memory_kib() { awk '/^(RssAnon|VmSwap):/ { sum += $2 } END { print sum }' "/proc/$meter_pid/status"; }
 
 # What happens over and over: a job of a cgroup of its own, with two users' traffic; the list and the
 # files anew; people who ask.
