@@ -29,7 +29,7 @@ help:
 	@echo 'make            $(products)'
 	@echo 'make check      build and run all tests (root; ./bootstrap check installs what they need)'
 	@echo 'make check-X    one suite: tests/run --list names them'
-	@echo 'make bench      the measurements of the README (root)'
+	@echo 'make bench      the measurements of docs/performance.md (root)'
 	@echo 'make lint       format and boundaries'
 	@echo 'make analyze    static analysis: clang-tidy, cppcheck, gcc -fanalyzer'
 	@echo 'make coverage   which lines of src/ the tests run (root)'
