@@ -152,12 +152,15 @@ int append_file_judge(const struct stat *status, const struct append_policy *pol
 	return -EPERM;
 }
 
-/* Made closed to others, and opened to them when it has its group; given away last, as only its
- * owner may change the mode. A file that can't get what it
- * should have is removed again, as the next try would take it for one that was there before. */
+#define MODE_AT_FIRST 0200
+
+/* A file is made closed to others, and opened to them when it has its group; it is given away last, as only
+ * its owner may change the mode. A file that can't get what it should have is removed again, as the next
+ * try would take it for one that was there before. */
 static int make_file(int directory_fd, const char *name, const struct append_policy *policy)
 {
-	_cleanup_close_ int fd = openat(directory_fd, name, OPEN_FLAGS | O_CREAT | O_EXCL, 0200);
+	_cleanup_close_ int fd =
+		openat(directory_fd, name, OPEN_FLAGS | O_CREAT | O_EXCL, MODE_AT_FIRST);
 
 	if (fd < 0)
 		return -errno;
@@ -170,6 +173,13 @@ static int make_file(int directory_fd, const char *name, const struct append_pol
 
 	unlinkat(directory_fd, name, 0);
 	return r;
+}
+
+/* A meter was killed in make_file(). Without a read permission nobody but root with all rights opens it. */
+static bool is_half_made(const struct stat *status, const struct append_policy *policy)
+{
+	return status->st_size == 0 && status->st_uid == geteuid() &&
+	       (status->st_mode & 07777) == MODE_AT_FIRST && policy->mode != MODE_AT_FIRST;
 }
 
 /* The file descriptor of what stands at the name, or of what we make there. -EAGAIN: it changed
@@ -193,6 +203,8 @@ static int open_or_make(int directory_fd, const char *name, const struct append_
 	r = append_file_judge(&status, policy, words, size);
 	if (r < 0)
 		return r;
+	if (is_half_made(&status, policy))
+		return unlinkat(directory_fd, name, 0) == 0 || errno == ENOENT ? -EAGAIN : -errno;
 
 	fd = openat(directory_fd, name, OPEN_FLAGS);
 	if (fd >= 0)

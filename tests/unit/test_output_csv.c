@@ -338,6 +338,14 @@ static void modes(void **state)
 	write_one(&output, &record);
 	close_output(&output);
 	assert_int_equal(mode_of(FILE_OF(1000)), 0604);
+	/* A meter that was killed after open() and before chmod() leaves an empty file that its owner can't
+	 * read. It is made anew. */
+	write_file(FILE_OF(1000), "");
+	assert_int_equal(chmod(FILE_OF(1000), 0200), 0);
+	open_csv("mode=0600");
+	write_one(&output, &record);
+	close_output(&output);
+	assert_int_equal(mode_of(FILE_OF(1000)), 0600);
 }
 
 static void group(void **state)
