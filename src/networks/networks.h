@@ -3,7 +3,8 @@
  * Lists of networks: their grammar and what they mean. Shared by the meter, `traffic-meter networks`
  * and ipmask_tool. They are text here; nothing knows of the kernel's maps.
  *
- * The untracked list has one network a line (networks with names: named.h); `#` starts a comment; white space around is ignored. A network is
+ * The untracked list has one network a line; networks with names are in named.h. `#` starts a comment; white
+ * space around is ignored. A network is
  *	10.0.0.0/8  2001:db8::/32	CIDR; address bits behind the prefix are taken as 0
  *	192.0.2.7  2001:db8::7		one address: /32, /128
  *	10.0.*.*  192.168.1.*		IPv4 wildcards: a star is one whole octet

@@ -227,23 +227,43 @@ static void make_nonce(char ret[33])
 		sprintf(ret + 2 * i, "%02x", bytes[i]);
 }
 
+/* Says in a table's place why it is not there. */
+static void put_problem(const char *title, struct reply *problem, struct json_text *text)
+{
+	json_text_printf(text, "<section><h2>%s</h2><p class=\"note\">", title);
+	put_text(text, problem->body.data ?: "The history can't be read.");
+	json_text_put(text, "</p></section>");
+	json_text_free(&problem->body);
+}
+
+static void ask_table(const struct server *server, const struct ask *ask, const struct range *range,
+		      const char *by, const char *title, struct json_text *text)
+{
+	struct reply problem = { 0 };
+	struct usage usage;
+
+	if (ask_history(server, ask, range->since, by, "10", &usage, &problem) < 0) {
+		put_problem(title, &problem, text);
+		return;
+	}
+	put_table(&usage, title, strcmp(by, "user") == 0 ? range->name : NULL, text);
+	usage_free(&usage);
+}
+
 /* What the history has, or why it has not. Returns 0 or -EACCES. */
 static int put_history(const struct server *server, const struct ask *ask,
 		       const struct range *range, struct json_text *text)
 {
 	static const char *const tables[][2] = {
-		{ "network", "Networks" }, { "remote", "Remote hosts" }, { "service", "Services" },
-		{ "program", "Programs" }, { "workload", "Workloads" },
+		{ "user", "Users" },	   { "network", "Networks" }, { "remote", "Remote hosts" },
+		{ "service", "Services" }, { "program", "Programs" }, { "workload", "Workloads" },
 	};
 	struct reply problem = { 0 };
 	struct usage usage;
 	int r = ask_history(server, ask, range->since, range->by, "400", &usage, &problem);
 
 	if (r < 0) {
-		json_text_put(text, "<section><h2>History</h2><p class=\"note\">");
-		put_text(text, problem.body.data ?: "The history can't be read.");
-		json_text_put(text, "</p></section>");
-		json_text_free(&problem.body);
+		put_problem("History", &problem, text);
 		return r == -EACCES ? r : 0;
 	}
 	json_text_put(text, "<section><h2>");
@@ -254,18 +274,9 @@ static int put_history(const struct server *server, const struct ask *ask,
 	put_bars(&usage, text);
 	json_text_put(text, "</section><div class=\"columns\">");
 	usage_free(&usage);
-	if (ask_history(server, ask, range->since, "user", "10", &usage, &problem) == 0) {
-		put_table(&usage, "Users", range->name, text);
-		usage_free(&usage);
-	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		if (ask_history(server, ask, range->since, tables[i][0], "10", &usage, &problem) ==
-		    0) {
-			put_table(&usage, tables[i][1], NULL, text);
-			usage_free(&usage);
-		}
+		ask_table(server, ask, range, tables[i][0], tables[i][1], text);
 	json_text_put(text, "</div>");
-	json_text_free(&problem.body);
 	return 0;
 }
 

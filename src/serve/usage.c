@@ -129,11 +129,13 @@ static int read_question(const struct ask *ask, struct usage *usage, struct repl
 	return 0;
 }
 
-/* The query; conditions are by number: the values are bound. */
-static void make_query(const struct ask *ask, const struct usage *usage, char *ret, size_t size)
+/* Makes the query; conditions are by number, as the values are bound. Returns 0 or -ENOMEM: a query that
+ * lacks its last condition would show an asker what is others'. */
+static int make_query(const struct ask *ask, const struct usage *usage, char *ret, size_t size)
 {
 	struct json_text where = { 0 }, columns = { 0 };
 	bool detail = false;
+	int n = -1;
 
 	for (size_t i = 0; i < usage->n_by; i++) {
 		const struct key *key = find_key(usage->by[i]);
@@ -156,17 +158,22 @@ static void make_query(const struct ask *ask, const struct usage *usage, char *r
 	}
 	if (!ask->asker.everything)
 		json_text_printf(&where, " AND uid = %u", ask->asker.uid);
-	snprintf(ret, size,
-		 "SELECT %s, sum(in_bytes), sum(out_bytes) FROM %s WHERE time >= ?1 AND time < ?2%s"
-		 " GROUP BY %s ORDER BY %s",
-		 columns.data ?: "", detail ? "usage" : "users", where.data ?: "",
-		 usage->n_by == 1   ? "1"
-		 : usage->n_by == 2 ? "1, 2"
-		 : usage->n_by == 3 ? "1, 2, 3"
-				    : "1, 2, 3, 4",
-		 find_key(usage->by[0])->time ? "1" : "sum(in_bytes) + sum(out_bytes) DESC, 1");
+	if (!where.failed && !columns.failed)
+		n = snprintf(ret, size,
+			     "SELECT %s, sum(in_bytes), sum(out_bytes) FROM %s WHERE time >= ?1 "
+			     "AND time < ?2%s"
+			     " GROUP BY %s ORDER BY %s",
+			     columns.data ?: "", detail ? "usage" : "users", where.data ?: "",
+			     usage->n_by == 1	? "1"
+			     : usage->n_by == 2 ? "1, 2"
+			     : usage->n_by == 3 ? "1, 2, 3"
+						: "1, 2, 3, 4",
+			     find_key(usage->by[0])->time
+				     ? "1"
+				     : "sum(in_bytes) + sum(out_bytes) DESC, 1");
 	json_text_free(&where);
 	json_text_free(&columns);
+	return n >= 0 && (size_t)n < size ? 0 : -ENOMEM;
 }
 
 static int add_row(struct usage *usage, sqlite3_stmt *statement)
@@ -209,7 +216,8 @@ static int read_rows(sqlite3 *database, const struct ask *ask, struct usage *usa
 	sqlite3_stmt *statement;
 	int r, error = 0;
 
-	make_query(ask, usage, query, sizeof(query));
+	if (make_query(ask, usage, query, sizeof(query)) < 0)
+		return -ENOMEM;
 	r = sqlite3_prepare_v2(database, query, -1, &statement, NULL);
 	if (r != SQLITE_OK)
 		return database_fail(database, r, reply) ?: -EIO;

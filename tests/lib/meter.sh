@@ -92,7 +92,7 @@ meter_start() {
 	process_note "$meter_pid"
 	local now_s deadline
 	read_now
-	deadline=$((now_s + 90)) # an emulated machine that shares its CPU takes half of it
+	deadline=$((now_s + 90)) # an emulated machine that shares its CPU took more than 30
 	until grep -qE '(: |>)metering ' "$log"; do
 		read_now
 		if ! kill -0 "$meter_pid" 2>/dev/null || [ $now_s -ge $deadline ]; then

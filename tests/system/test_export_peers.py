@@ -4,7 +4,7 @@
 `traffic-meter export` to programs that others wrote: the sums of what they stored are those of what left the
 spool. Prints TAP.
 """
-import os, re, shutil, socket, struct, subprocess, sys, time
+import os, re, shutil, socket, struct, subprocess, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.dont_write_bytecode = True
@@ -131,6 +131,12 @@ def socat_by_unix_sockets():
         stop(socat)
 
 
+def udp_queue(port):
+    """Bytes that wait in the socket of a local UDP port."""
+    lines = [line.split() for line in open("/proc/net/udp")]
+    return sum(int(line[4].split(":")[1], 16) for line in lines if line[1].endswith(":%04X" % port))
+
+
 def nfcapd_has_flows_and_user_names():
     if not shutil.which("nfcapd"):
         return "no nfcapd here"
@@ -141,7 +147,8 @@ def nfcapd_has_flows_and_user_names():
     wait_until(lambda: "%04X" % port in open("/proc/net/udp").read())
     case.put(2, hostile=False)
     equal("code", 0, case.once("ipfix:udp:127.0.0.1:%d,version=9,rate=1000" % port))
-    time.sleep(1)  # it stores what it has when it is ended
+    # What it has taken from its socket it stores when it is ended.
+    wait_until(lambda: udp_queue(port) == 0)
     nfcapd.terminate()
     nfcapd.wait(20)
     dump = lambda *words: subprocess.run(("nfdump", "-R", case.path("flows"), "-N") + words,
